@@ -1,0 +1,50 @@
+"""What every benchmark row carries: commit, machine, versions; and the file it is appended to."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def commit() -> str:
+    """Return the commit of the code that is measured, marked when the tree is not clean."""
+    here = Path(__file__).parent
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True).stdout.strip()
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--", "../src"], cwd=here, capture_output=True, text=True
+    ).stdout.strip()
+    return found + ("+changes" if changed else "")
+
+
+def machine() -> str:
+    """Return processor, cores used and memory."""
+    cpu = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            cpu = line.split(":", 1)[1].strip()
+            break
+    return f"{cpu}, {os.cpu_count()} cores"
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the versions of the packages that matter for a result."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", *names)}}
+
+
+def append(file: str, rows: list[dict[str, Any]]) -> None:
+    """Append rows to a results file, replacing earlier rows of the same name, and print them."""
+    path = RESULTS / file
+    path.parent.mkdir(exist_ok=True)
+    names = {row.get("name") for row in rows if "name" in row}
+    kept = [line for line in (path.read_text().splitlines() if path.exists() else []) if json.loads(line).get("name") not in names or not names]
+    lines = kept + [json.dumps(row, sort_keys=True) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    for row in rows:
+        print(json.dumps(row))

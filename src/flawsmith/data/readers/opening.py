@@ -1,0 +1,85 @@
+"""Open a folder of images as a catalog, whatever its layout."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from flawsmith.core.errors import DataError, LayoutError
+from flawsmith.core.records import GOOD, Catalog, Entry
+from flawsmith.core.registry import unknown
+from flawsmith.data.readers.groups import GROUPS_FILE, with_groups
+from flawsmith.data.readers.registry import READERS
+
+
+def detect(root: Path) -> str:
+    """Return the name of the layout that recognises a folder.
+
+    Raises LayoutError, saying what was looked for, where none does or more than one.
+    """
+    if not root.is_dir():
+        raise LayoutError(f"{root} is not a folder: give the folder that holds the images")
+    names = [name for name in READERS if READERS[name].recognises(root)]
+    if len(names) == 1:
+        return names[0]
+    looked = "; ".join(f"{name}: {_looks(name)}" for name in names or READERS)
+    if names:
+        raise LayoutError(f"{root} can be read in {len(names)} ways, name one as the layout: {looked}")
+    raise LayoutError(f"{root} has no known layout. Looked for {looked}")
+
+
+def read_catalog(
+    root: Path,
+    layout: str | None = None,
+    groups: Path | None = None,
+    classes: Sequence[str] | None = None,
+    good: Sequence[str] | None = None,
+) -> Catalog:
+    """Read a data set.
+
+    `layout` names the reader (found by looking where not given), `groups` a CSV with the columns file and group
+    (`groups.csv` in the root where not given), `classes` the only defect classes to keep beside the good images, and
+    `good` folders of good parts that are named unusually. Raises LayoutError where the folder cannot be read so, and
+    DataError for a class or a file that does not exist, proposing the nearest.
+    """
+    name = detect(root) if layout is None else layout
+    if name not in READERS:
+        raise LayoutError(unknown(READERS.kind, name, READERS))
+    catalog = READERS[name].read(root)
+    if not len(catalog):
+        raise LayoutError(f"{root}: no images for the layout {name!r}. It is: {_looks(name)}")
+    if groups is None and (root / GROUPS_FILE).is_file():
+        groups = root / GROUPS_FILE
+    catalog = catalog if groups is None else with_groups(catalog, groups)
+    catalog = catalog if good is None else _with_good(catalog, good)
+    return catalog if classes is None else _with_classes(catalog, classes)
+
+
+def _looks(name: str) -> str:
+    return (inspect.getdoc(READERS[name]) or name).splitlines()[0]
+
+
+def _with_good(catalog: Catalog, good: Sequence[str]) -> Catalog:
+    known = {folder for entry in catalog for folder in _folders(entry)}
+    wanted = {_known("folder of good parts", name, known) for name in good}
+    chosen = (replace(each, label=GOOD, masks=()) if _folders(each) & wanted else each for each in catalog)
+    return catalog.with_entries(chosen)
+
+
+def _folders(entry: Entry) -> set[str]:
+    return {entry.label, *PurePosixPath(entry.id).parts[:-1]}
+
+
+def _with_classes(catalog: Catalog, classes: Sequence[str]) -> Catalog:
+    wanted = [_known("defect class", name, catalog.defect_labels) for name in classes if name != GOOD]
+    return catalog.labelled(GOOD, *wanted)
+
+
+def _known(kind: str, name: str, known: Sequence[str] | set[str]) -> str:
+    names = sorted(known)
+    same = [each for each in names if each == name] or [each for each in names if each.casefold() == name.casefold()]
+    if not same:
+        raise DataError(unknown(kind, name, names))
+    return same[0]

@@ -1,0 +1,241 @@
+"""Training, validation and sealed test parts: stratified by class, counted in groups, no group on two sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.files import write_json
+from flawsmith.core.records import GOOD, Catalog, Entry
+from flawsmith.core.rng import stream
+from flawsmith.core.settings import Settings
+from flawsmith.data.loading import identical_files, image_sha256, save_catalog
+from flawsmith.data.natural import natural_key
+
+TRAIN_FILE, VAL_FILE, TEST_FILE = "train.json", "val.json", "sealed/test.json"
+"""Where `write_splits` puts the three parts inside its folder."""
+
+
+class SplitSettings(Settings):
+    """How a data set is split. Shares and budgets count groups, not images."""
+
+    method: Literal["grouped", "first_third"] = "grouped"
+    """grouped: at random; first_third: the first third of each class by file number is for learning."""
+    shots: int | None = Field(default=None, ge=1)
+    """Most groups per defect class to learn from, those for validation included; the surplus is tested on."""
+    test_share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of each class's groups that is sealed for the test (grouped only)."""
+    val_share: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the groups to learn from that is kept for validation; 0 keeps none."""
+    respect_declared: bool = False
+    """Keep the split that the data set declares, for classes that have images on both of its sides."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts of a data set."""
+
+    train: Catalog
+    val: Catalog
+    test: Catalog
+
+    @property
+    def parts(self) -> dict[str, Catalog]:
+        """The parts by name."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """Entries that must stay together: one group, or several that share an identical file."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def labels(self) -> frozenset[str]:
+        return frozenset(entry.label for entry in self.entries)
+
+
+_Sides = dict[str, str]
+"""Unit name -> "train", "val" or "test"."""
+
+
+def split(catalog: Catalog, settings: SplitSettings) -> Splits:
+    """Split a catalog into training, validation and test parts.
+
+    Groups never straddle, nor do identical files. A group that shows several classes counts for each of them and is
+    dealt with its rarest defect class. A class with at least 3 groups to learn from has at least 1 in the validation
+    part, as long as that leaves every class one to train on. The same catalog, settings and seed give the same parts
+    whatever the order of the entries. Raises DataError where a class has too few groups.
+    """
+    units = _units(catalog)
+    sides = _deal(units, settings)
+    _check(units, sides)
+    _take_val(units, sides, settings)
+    side_of = {entry.id: sides[unit.name] for unit in units for entry in unit.entries}
+    parts = (catalog.with_entries(e for e in catalog if side_of[e.id] == side) for side in ("train", "val", "test"))
+    return Splits(*parts)
+
+
+def summary(splits: Splits) -> list[dict[str, Any]]:
+    """Return one row per class: its images and groups in each part, the good class first."""
+    labels = {entry.label for part in splits.parts.values() for entry in part}
+    rows = []
+    for label in sorted(labels, key=lambda label: (label != GOOD, label)):
+        row: dict[str, Any] = {"class": label}
+        for name, part in splits.parts.items():
+            entries = part.labelled(label).entries
+            row |= {f"{name}_images": len(entries), f"{name}_groups": len({entry.group for entry in entries})}
+        rows.append(row)
+    return rows
+
+
+def write_splits(splits: Splits, folder: Path) -> None:
+    """Write train.json, val.json and sealed/test.json; the last holds the SHA-256 of each test image.
+
+    Only `flawsmith.data.sealed` reads the last one again.
+    """
+    save_catalog(folder / TRAIN_FILE, splits.train)
+    save_catalog(folder / VAL_FILE, splits.val)
+    hashes = {entry.id: image_sha256(entry) for entry in splits.test}
+    write_json(folder / TEST_FILE, {"catalog": splits.test.to_json(), "sha256": hashes})
+
+
+def _units(catalog: Catalog) -> list[_Unit]:
+    chief = {entry.group: entry.group for entry in catalog}
+
+    def find(group: str) -> str:
+        while chief[group] != group:
+            group = chief[group]
+        return group
+
+    for same in identical_files(catalog):
+        roots = sorted({find(entry.group) for entry in same})
+        chief.update(dict.fromkeys(roots, roots[0]))
+    members: dict[str, list[Entry]] = {}
+    for entry in sorted(catalog, key=_file_order):
+        members.setdefault(find(entry.group), []).append(entry)
+    return [_Unit(name, tuple(entries)) for name, entries in members.items()]
+
+
+def _file_order(entry: Entry) -> Any:
+    return natural_key(entry.image.name), natural_key(entry.id)
+
+
+def _rarest_first(units: Iterable[_Unit]) -> list[str]:
+    # Good images are never rationed, so a group that shows a defect as well is dealt with the defect.
+    counts = Counter(label for unit in units for label in unit.labels)
+    return sorted(counts, key=lambda label: (label == GOOD, counts[label], label))
+
+
+def _showing(units: Iterable[_Unit], label: str, settings: SplitSettings) -> list[_Unit]:
+    """The units of a class in the order in which they are dealt."""
+    found = [unit for unit in units if label in unit.labels]
+    if settings.method == "first_third":
+        return sorted(found, key=lambda unit: min(_file_order(e) for e in unit.entries if e.label == label))
+    found.sort(key=lambda unit: natural_key(unit.name))
+    return [found[number] for number in stream(settings.seed, "split", label).permutation(len(found))]
+
+
+def _deal(units: Sequence[_Unit], settings: SplitSettings) -> _Sides:
+    declared = _declared(units, settings)
+    sides: _Sides = {}
+    learnt: Counter[str] = Counter()
+    for label in _rarest_first(units):
+        showing = sorted(_showing(units, label, settings), key=lambda unit: declared.get(unit.name) != "train")
+        wanted = _learn_count(label, showing, declared, settings)
+        for unit in showing:
+            if unit.name in sides:
+                continue
+            fits = learnt[label] < wanted and _within_budget(unit, learnt, settings)
+            sides[unit.name] = "train" if fits and declared.get(unit.name) != "test" else "test"
+            learnt.update(unit.labels if sides[unit.name] == "train" else ())
+    return sides
+
+
+def _within_budget(unit: _Unit, learnt: Mapping[str, int], settings: SplitSettings) -> bool:
+    return settings.shots is None or all(learnt[label] < settings.shots for label in unit.labels - {GOOD})
+
+
+def _learn_count(label: str, showing: Sequence[_Unit], declared: Mapping[str, str], settings: SplitSettings) -> int:
+    count = len(showing)
+    if all(unit.name in declared for unit in showing):
+        count = sum(declared[unit.name] == "train" for unit in showing)
+    elif settings.method == "first_third":
+        count //= 3
+    else:
+        count -= max(1, round(count * settings.test_share))
+    if count < 1:
+        least = 3 if settings.method == "first_third" else 2
+        raise DataError(
+            f"class {label!r} has {len(showing)} group{'s' * (len(showing) != 1)}, a {settings.method} split needs at "
+            f"least {least} (one to learn from, one to test on): add images, or leave the class out"
+        )
+    return count if label == GOOD or settings.shots is None else min(count, settings.shots)
+
+
+def _declared(units: Iterable[_Unit], settings: SplitSettings) -> dict[str, str]:
+    """The side that the data set itself declares, for units of those classes where it is kept."""
+    units = list(units)
+    kept = set(_kept_labels(units, settings))
+    found: dict[str, str] = {}
+    for unit in units:
+        sides = {entry.split for entry in unit.entries if entry.label in kept and entry.split}
+        if len(sides) > 1:
+            raise DataError(
+                f"group {unit.name!r} lies in the train and in the test folder of the data set, for example "
+                f"{unit.entries[0].image} and {unit.entries[-1].image}: move it, or use method=grouped alone"
+            )
+        for side in sides:
+            found[unit.name] = side
+    return found
+
+
+def _kept_labels(units: Sequence[_Unit], settings: SplitSettings) -> Iterator[str]:
+    candidates = _rarest_first(units) if settings.respect_declared else [GOOD]
+    if settings.method == "first_third" or settings.respect_declared:
+        for label in candidates:
+            if {"train", "test"} <= {e.split for unit in units for e in unit.entries if e.label == label}:
+                yield label
+
+
+def _check(units: Sequence[_Unit], sides: _Sides) -> None:
+    for label in _rarest_first(units):
+        counts = Counter(sides[unit.name] for unit in units if label in unit.labels)
+        for side in ("train", "test"):
+            if not counts[side]:
+                raise DataError(
+                    f"class {label!r} has {counts.total()} groups, but none is left for the {side} part, because its "
+                    "groups also show other classes: raise shots, add groups of this class alone, or try another seed"
+                )
+
+
+def _take_val(units: Sequence[_Unit], sides: _Sides, settings: SplitSettings) -> None:
+    """Move groups from the training to the validation part, from the end of each class's order."""
+    left = Counter(label for unit in units if sides[unit.name] == "train" for label in unit.labels)
+    order = _rarest_first(units)
+    for label in order:
+        learnt = [unit for unit in _showing(units, label, settings) if sides[unit.name] != "test"]
+        taken = sum(sides[unit.name] == "val" for unit in learnt)
+        for unit in reversed(learnt):
+            at_home = label == min(unit.labels, key=order.index)
+            # A group at home in a rarer class is spent only where this class would have no validation group at all.
+            needed = _val_count(len(learnt), settings) if at_home else min(1, _val_count(len(learnt), settings))
+            if taken < needed and sides[unit.name] == "train" and all(left[each] > 1 for each in unit.labels):
+                sides[unit.name] = "val"
+                left.subtract(unit.labels)
+                taken += 1
+
+
+def _val_count(count: int, settings: SplitSettings) -> int:
+    if count < 3 or not settings.val_share:
+        return 0
+    return min(max(1, round(count * settings.val_share)), count - 1)

@@ -1,0 +1,134 @@
+"""The folder an export is written into: whole or marked as unfinished, with a row about every image in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flawsmith.core.errors import DataError, ImageError
+from flawsmith.core.files import read_json, sha256_json, write_json, write_text, written_whole
+from flawsmith.core.records import GOOD, Entry, Sample
+from flawsmith.data.writers.items import ExportItem, safe_name
+
+MANIFEST = "manifest.jsonl"
+MARK = ".export.json"
+"""Says which items the folder is for, and whether they are all there."""
+
+
+class Export:
+    """An export being written: copies images and notes each in the manifest."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.rows: list[str] = []
+        self._counts: dict[str, int] = {}
+
+    def number(self, folder: str, width: int) -> str:
+        """Return the next number of a folder, padded with zeros so that names sort as they were given."""
+        self._counts[folder] = self._counts.get(folder, -1) + 1
+        return f"{self._counts[folder]:0{width}d}"
+
+    def put(self, item: ExportItem, name: str, *, located: bool = True, **more: Any) -> None:
+        """Copy the item's image, byte for byte, to `name` + its own suffix and note it in the manifest.
+
+        `located` is False where the image shows a defect that no mask locates.
+        """
+        file = name + item.entry.image.suffix.lower()
+        copy(item.entry.image, self.out / file)
+        row = {
+            "file": file,
+            "label": item.entry.label,
+            "split": item.split,
+            "synthetic": item.synthetic,
+            "source": item.entry.id,
+            "group": item.entry.group,
+            "located": located,
+            "birth": None if item.birth is None else dict(item.birth),
+        }
+        self.rows.append(json.dumps({**row, **more}, sort_keys=True, ensure_ascii=False) + "\n")
+
+    def put_unlocated(self, item: ExportItem, width: int) -> None:
+        """Copy an image whose defect has no mask to `unlocated/CLASS`: in a split it would pass for a good one."""
+        folder = f"unlocated/{item.origin}/{safe_name(item.entry.label)}"
+        self.put(item, f"{folder}/{self.number(folder, width)}", located=False)
+
+
+@contextmanager
+def export_into(items: Sequence[ExportItem], out: Path, layout: str) -> Iterator[Export | None]:
+    """Yield an `Export` into `out`, or None where the same items have been exported there already.
+
+    An unfinished export is begun afresh. Raises DataError where the folder holds anything else, or two items are one.
+    """
+    _check(items)
+    digest = sha256_json([layout, *(_identity(item) for item in items)])
+    mark = read_json(out / MARK) if (out / MARK).is_file() else None
+    if mark == {"items": digest, "whole": True}:
+        yield None
+        return
+    _begin(out, unfinished=mark is not None and not mark["whole"])
+    write_json(out / MARK, {"items": digest, "whole": False})
+    export = Export(out)
+    yield export
+    write_text(out / MANIFEST, "".join(export.rows))
+    write_json(out / MARK, {"items": digest, "whole": True})
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file byte for byte, whole. Raises ImageError where it cannot be read."""
+    with written_whole(target) as beside:
+        try:
+            shutil.copyfile(source, beside)
+        except FileNotFoundError as error:
+            raise ImageError(f"{source} is missing: it was there when the data were read; restore it") from error
+
+
+def padding(items: Sequence[ExportItem]) -> int:
+    """Return how many digits number all items; at least 3."""
+    return max(3, len(str(len(items))))
+
+
+def is_located(sample: Sample) -> bool:
+    """Return whether all that is wrong with a sample is under a mask (nothing is, on a good one)."""
+    return sample.label == GOOD or bool(sample.defects)
+
+
+def _begin(out: Path, unfinished: bool) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    others = [path for path in out.iterdir() if path.name != MARK and not _is_part_of_mark(path)]
+    if others and not unfinished:
+        raise DataError(f"{out} already holds {others[0].name!r}: choose an empty folder for the export")
+    for path in [*others, *(path for path in out.iterdir() if _is_part_of_mark(path))]:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _is_part_of_mark(path: Path) -> bool:
+    return path.name.startswith(f".{MARK}.") and path.name.endswith(".part")
+
+
+def _check(items: Sequence[ExportItem]) -> None:
+    seen: set[tuple[bool, str, str]] = set()
+    for item in items:
+        key = (item.synthetic, item.split, item.entry.id)
+        if key in seen:
+            raise DataError(f"{item.entry.id} ({item.origin}, {item.split}) is given twice: export each image once")
+        seen.add(key)
+
+
+def _identity(item: ExportItem) -> list[Any]:
+    masks = [[*_stamp(mask.path), mask.label, mask.threshold, mask.value] for mask in item.entry.masks]
+    return [*_labels(item.entry), item.synthetic, item.split, _stamp(item.entry.image), masks, item.birth]
+
+
+def _labels(entry: Entry) -> tuple[str, str, str]:
+    return entry.id, entry.label, entry.group
+
+
+def _stamp(path: Path) -> list[Any]:
+    if not path.is_file():
+        raise ImageError(f"{path} is missing: it was there when the data were read; restore it")
+    stat = path.stat()
+    return [path.name, stat.st_size, stat.st_mtime_ns]

@@ -1,0 +1,1 @@
+"""Noise schedules, preconditioning, samplers, guidance and tiling: pure functions over any denoiser."""

@@ -1,0 +1,6 @@
+"""Networks that find defects, by name. `import flawsmith.inspectors` loads no torch."""
+
+from flawsmith.inspectors.registry import INSPECTORS as INSPECTORS
+from flawsmith.inspectors.segment import SegmentFamily as SegmentFamily
+
+__all__ = ["INSPECTORS", "SegmentFamily"]

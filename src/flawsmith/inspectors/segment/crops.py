@@ -1,0 +1,169 @@
+"""Training crops at native resolution: half of every batch defect-free, half around a random defect pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flawsmith.core.errors import TrainingError
+from flawsmith.core.geometry import window_around
+from flawsmith.core.records import GOOD, Catalog, Entry, Image, Mask
+from flawsmith.data.loading import load_sample
+from flawsmith.inspectors.segment.settings import SegmentSettings
+from flawsmith.training.feed import to_tensor
+
+MAX_TRIES = 8
+"""Draws of a crop that shall miss every defect before another image is tried."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One image at its own depth with the union of its defect masks."""
+
+    image: Image
+    mask: Mask
+
+
+class ImageStore:
+    """Reads images on demand and keeps them in memory until the budget (bytes) is spent."""
+
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+        self._held: dict[Path, Plate] = {}
+
+    def get(self, entry: Entry) -> Plate:
+        """Return an entry's image and mask."""
+        if entry.image in self._held:
+            return self._held[entry.image]
+        sample = load_sample(entry)
+        plate = Plate(sample.image, sample.mask)
+        size = plate.image.nbytes + plate.mask.nbytes
+        if size <= self._left:
+            self._left -= size
+            self._held[entry.image] = plate
+        return plate
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A defective image that has a mask: its flat defect pixels, and the longest side of their box."""
+
+    entry: Entry
+    spots: NDArray[np.int64]
+    extent: int
+
+
+class CropBank:
+    """Draws batches {"image": (N, C, S, S) in [-1, 1], "target": (N, S, S) of 0 and 1} from a generator alone."""
+
+    def __init__(self, real: Catalog, synthetic: Catalog | None, settings: SegmentSettings, multiple: int) -> None:
+        self.settings = settings
+        self.store = ImageStore(settings.cache_mb * 2**20)
+        self.good = [entry for entry in real if entry.label == GOOD]
+        self.real = self._by_class(real)
+        self.synthetic = self._by_class(synthetic or ())
+        self.marked = [each for rows in self.real.values() for each in rows]
+        self._check()
+        seen = [self.store.get(entry).image.shape for entry in (*(each.entry for each in self.marked), *self.good[:1])]
+        self.channels = max(shape[2] for shape in seen)
+        wanted = settings.crop if settings.crop != "auto" else auto_crop(self.marked, min(min(s[:2]) for s in seen))
+        self.side = max(multiple, wanted // multiple * multiple)
+
+    def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        """Draw a batch of `size` crops."""
+        crops = [self._defect(rng) if i % 2 else self._free(rng) for i in range(size)]
+        crops = [self._turn(crop, rng) for crop in crops]
+        images = to_tensor([crop.image for crop in crops], self.channels)
+        targets = torch.from_numpy(np.stack([crop.mask for crop in crops]).astype(np.int64))
+        return {"image": self._relight(images, rng), "target": targets}
+
+    def _by_class(self, entries: Iterable[Entry]) -> dict[str, list[Marked]]:
+        found: dict[str, list[Marked]] = {}
+        for entry in entries:
+            if entry.label != GOOD and entry.masks:
+                mask = self.store.get(entry).mask
+                if mask.any():
+                    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+                    extent = 1 + max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0]))
+                    found.setdefault(entry.label, []).append(Marked(entry, np.flatnonzero(mask), extent))
+        return dict(sorted(found.items()))
+
+    def _check(self) -> None:
+        if not self.real and not self.synthetic:
+            raise TrainingError("no defective image with a mask to learn from: give masks, or a synthetic catalog")
+        if not self.good and not self.marked:
+            raise TrainingError("no real image to learn defect-free surface from: give some good images")
+
+    def _defect(self, rng: np.random.Generator) -> Plate:
+        synthetic = bool(self.synthetic) and (not self.real or rng.random() < self.settings.synthetic_share)
+        source = list((self.synthetic if synthetic else self.real).values())
+        marked = _any(_any(source, rng), rng)
+        plate = self.store.get(marked.entry)
+        spot = np.array(np.unravel_index(_any(marked.spots, rng), plate.mask.shape))
+        centre = spot + rng.integers(-self.side // 4, self.side // 4 + 1, 2)
+        return self._cut(plate, (float(centre[0]), float(centre[1])))
+
+    def _free(self, rng: np.random.Generator) -> Plate:
+        off_mask = bool(self.marked) and (not self.good or rng.random() < self.settings.off_mask_share)
+        if off_mask:
+            for _ in range(MAX_TRIES):
+                crop = self._anywhere(_any(self.marked, rng).entry, rng)
+                if not crop.mask.any():
+                    return crop
+        return (
+            self._anywhere(_any(self.good, rng), rng)
+            if self.good
+            else self._anywhere(_any(self.marked, rng).entry, rng)
+        )
+
+    def _anywhere(self, entry: Entry, rng: np.random.Generator) -> Plate:
+        plate = self.store.get(entry)
+        height, width = plate.mask.shape
+        half = self.side / 2
+        rows, columns = (half, max(half, height - half)), (half, max(half, width - half))
+        return self._cut(plate, (float(rng.uniform(*rows)), float(rng.uniform(*columns))))
+
+    def _cut(self, plate: Plate, centre_yx: tuple[float, float]) -> Plate:
+        window = window_around(centre_yx, (self.side, self.side), plate.mask.shape)
+        return Plate(mirrored(window.cut(plate.image), self.side), mirrored(window.cut(plate.mask), self.side))
+
+    def _turn(self, crop: Plate, rng: np.random.Generator) -> Plate:
+        if not self.settings.symmetry:
+            return crop
+        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+        image, mask = (np.rot90(each[:, ::-1] if mirror else each, turns) for each in (crop.image, crop.mask))
+        return Plate(np.ascontiguousarray(image), np.ascontiguousarray(mask))
+
+    def _relight(self, images: Tensor, rng: np.random.Generator) -> Tensor:
+        shape = (len(images), 1, 1, 1)
+        gain = 1 + self.settings.contrast * rng.uniform(-1, 1, shape).astype(np.float32)
+        shift = 2 * self.settings.brightness * rng.uniform(-1, 1, shape).astype(np.float32)
+        centre = images.mean((1, 2, 3), keepdim=True)
+        return (images - centre) * torch.from_numpy(gain) + centre + torch.from_numpy(shift)
+
+
+def auto_crop(marked: Sequence[Marked], smallest_side: int) -> int:
+    """Return a crop side that holds nine in ten defects with half as much around them: 64 or 96 pixels, but not
+    more than the smallest image.
+    """
+    wanted = 1.5 * float(np.quantile([each.extent for each in marked], 0.9)) if marked else 96.0
+    return min(int(np.clip(np.ceil(wanted / 32) * 32, 64, 96)), smallest_side)
+
+
+def mirrored(array: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return an HW(C) array mirrored at its lower and right edge until it is at least `side` on both axes."""
+    missing = [(0, max(0, side - array.shape[axis])) for axis in (0, 1)]
+    if not any(after for _, after in missing):
+        return array
+    return np.pad(array, missing + [(0, 0)] * (array.ndim - 2), mode="symmetric")
+
+
+def _any(items: Any, rng: np.random.Generator) -> Any:
+    return items[int(rng.integers(len(items)))]

@@ -1,0 +1,84 @@
+"""The readers, checks and splits on real photographs."""
+
+from collections import Counter
+
+import pytest
+
+from flawsmith.core.records import GOOD
+from flawsmith.data.checks import check
+from flawsmith.data.loading import identical_files, load_sample
+from flawsmith.data.readers import read_catalog
+from flawsmith.data.sealed import open_test
+from flawsmith.data.splits import SplitSettings, split, summary, write_splits
+
+pytestmark = pytest.mark.real
+
+
+def opened(real_data, name, **how):
+    if not (real_data / name).is_dir():
+        pytest.skip(f"no {name} in {real_data}")
+    return read_catalog(real_data / name, **how)
+
+
+@pytest.fixture(scope="module")
+def tiles(real_data):
+    return opened(real_data, "magnetic_tile")
+
+
+def test_magnetic_tile_is_read(tiles):
+    assert tiles.layout == "pairs"
+    counts = {"Blowhole": 115, "Break": 85, "Crack": 57, "Fray": 32, "Uneven": 103, GOOD: 952}
+    assert Counter(entry.label for entry in tiles) == counts
+    assert len({entry.group for entry in tiles}) == 224
+    assert all(len(entry.masks) == (entry.label != GOOD) for entry in tiles)
+
+
+def test_magnetic_tile_problems_are_the_known_ones(tiles):
+    problems = check(tiles)
+    empty = {problem.file.stem for problem in problems if problem.kind == "empty_mask"}
+    assert empty == {"exp3_num_45042", "exp4_num_124690", "exp4_num_352527", "exp4_num_45057"}
+    assert Counter(problem.kind for problem in problems) == {"empty_mask": 4, "mixed_group": 14}
+
+
+def test_an_empty_real_mask_leaves_the_class_only(tiles):
+    entry = next(entry for entry in tiles if entry.image.stem == "exp3_num_45042")
+    sample = load_sample(entry)
+    assert (sample.label, sample.defects, len(entry.masks)) == ("Uneven", (), 1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_magnetic_tile_splits_without_a_leak(tiles, seed, tmp_path):
+    catalog = tiles.labelled(GOOD, "Blowhole", "Crack", "Break")
+    splits = split(catalog, SplitSettings(shots=10, seed=seed))
+    sides = [{entry.group for entry in part} for part in splits.parts.values()]
+    assert not sides[0] & sides[1]
+    assert not (sides[0] | sides[1]) & sides[2]
+    for row in summary(splits):
+        learnt = row["train_groups"] + row["val_groups"]
+        assert row["class"] == GOOD or (learnt <= 10 and 1 <= row["val_groups"] <= 3 and row["test_groups"] >= 5)
+    write_splits(splits, tmp_path)
+    assert len(open_test(tmp_path)) == len(splits.test)
+
+
+def test_bottle_as_peers_split_it(real_data, tmp_path):
+    bottle = opened(real_data, "mvtec_bottle")
+    assert bottle.layout == "mvtec"
+    counts = {GOOD: 229, "broken_large": 20, "broken_small": 22, "contamination": 21}
+    assert Counter(entry.label for entry in bottle) == counts
+    assert all(len(entry.masks) == (entry.label != GOOD) for entry in bottle)
+    assert check(bottle) == []
+    splits = split(bottle, SplitSettings(method="first_third"))
+    rows = {row["class"]: (row["train_images"] + row["val_images"], row["test_images"]) for row in summary(splits)}
+    assert rows == {GOOD: (209, 20), "broken_large": (6, 14), "broken_small": (7, 15), "contamination": (7, 14)}
+    assert {entry.image.stem for entry in splits.train.labelled("broken_large")} == {f"{n:03}" for n in range(5)}
+    write_splits(splits, tmp_path)
+    assert len(open_test(tmp_path)) == 63
+
+
+def test_the_known_twins_of_neu_stay_together(real_data):
+    steel = opened(real_data, "neu_900")
+    (twins,) = identical_files(steel)
+    assert {entry.id for entry in twins} == {"patches/patches_101", "patches/patches_105"}
+    for seed in range(3):
+        parts = split(steel, SplitSettings(seed=seed)).parts.values()
+        assert sorted(len(set(part) & set(twins)) for part in parts) == [0, 0, 2]
