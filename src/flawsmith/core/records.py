@@ -184,7 +184,8 @@ def _entry_to_json(entry: Entry, root: Path) -> dict[str, Any]:
 
 
 def _entry_from_json(data: Mapping[str, Any], root: Path) -> Entry:
-    masks = tuple(MaskFile(root / each["path"], each["label"], each["threshold"], each["value"]) for each in data["masks"])
+    rows = data["masks"]
+    masks = tuple(MaskFile(root / row["path"], row["label"], row["threshold"], row["value"]) for row in rows)
     return Entry(data["id"], root / data["image"], data["label"], data["group"], masks, data["split"])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.files import read_json, write_json, write_text
-from flawsmith.core.records import GOOD, Catalog, Entry, Image, Mask, MaskFile
+from flawsmith.core.records import GOOD, Catalog, Image, Mask
 from flawsmith.core.registry import unknown
 from flawsmith.core.rng import stream
 from flawsmith.data.demo.camera import photograph
@@ -18,9 +18,11 @@ from flawsmith.data.demo.defects import DEFECTS, add_defect
 from flawsmith.data.demo.settings import DemoSettings
 from flawsmith.data.demo.surface import draw_scene
 from flawsmith.data.image_io import write_image, write_mask
+from flawsmith.data.readers import read_catalog
 
-DONE = ".demo.json"
-"""Written last: holds the settings of a data set that is whole."""
+LAYOUT = "folder"
+MARK = ".demo.json"
+"""Says with which settings a folder was written, and whether to the end."""
 
 
 class Shot(NamedTuple):
@@ -72,29 +74,35 @@ def _shots(label: str, part: str, rng: np.random.Generator, settings: DemoSettin
 def write_demo(folder: Path, settings: DemoSettings) -> Catalog:
     """Write a demo data set as CLASS/images, CLASS/masks and groups.csv, and return its catalog.
 
-    A folder already written with the same settings is left as it is. Raises DataError if it holds anything else.
+    A folder already written with the same settings is left as it is, and an interrupted one is written to its end.
+    Raises DataError if it holds anything else.
     """
-    wanted = settings.model_dump(mode="json")
-    if (folder / DONE).is_file() and read_json(folder / DONE) == wanted:
-        return _catalog(folder, (folder / "groups.csv").read_text(encoding="utf-8"))
-    _check_free(folder)
+    if _is_whole(folder, settings):
+        return read_catalog(folder, LAYOUT)
+    _mark(folder, settings, whole=False)
     rows = ["file,group"]
     for label, parts in {GOOD: settings.good, **dict.fromkeys(DEFECTS, settings.per_class)}.items():
         shots = (shot for number in range(parts) for shot in render_shots(label, number, settings))
         rows += [f"{_write(folder, number, shot)},{shot.part}" for number, shot in enumerate(shots)]
-    groups = "\n".join(rows) + "\n"
-    write_text(folder / "groups.csv", groups)
-    write_json(folder / DONE, wanted)
-    return _catalog(folder, groups)
+    write_text(folder / "groups.csv", "\n".join(rows) + "\n")
+    _mark(folder, settings, whole=True)
+    return read_catalog(folder, LAYOUT)
 
 
-def _check_free(folder: Path) -> None:
-    ours = {GOOD, *DEFECTS, "groups.csv", DONE}
-    others = sorted(path.name for path in folder.iterdir() if path.name not in ours) if folder.is_dir() else []
-    other_settings = (folder / DONE).is_file()
-    if others or other_settings:
-        found = ", ".join(others[:3]) or "a demo data set made with other settings"
+def _mark(folder: Path, settings: DemoSettings, *, whole: bool) -> None:
+    write_json(folder / MARK, {"settings": settings.model_dump(mode="json"), "whole": whole})
+
+
+def _is_whole(folder: Path, settings: DemoSettings) -> bool:
+    """Return whether the folder holds this data set already; False if it is empty or the writing was interrupted."""
+    mark = read_json(folder / MARK) if (folder / MARK).is_file() else None
+    if mark is not None and mark["settings"] == settings.model_dump(mode="json"):
+        return bool(mark["whole"])
+    visible = sorted(path.name for path in folder.glob("[!.]*"))
+    if visible:
+        found = "a demo data set made with other settings" if mark is not None else ", ".join(visible[:3])
         raise DataError(f"{folder} already holds {found}: choose an empty folder for the demo data set")
+    return False
 
 
 def _write(folder: Path, number: int, shot: Shot) -> str:
@@ -103,13 +111,3 @@ def _write(folder: Path, number: int, shot: Shot) -> str:
     if shot.label != GOOD:
         write_mask(folder / shot.label / "masks" / f"{number:04d}.png", shot.mask)
     return name
-
-
-def _catalog(folder: Path, groups: str) -> Catalog:
-    entries = []
-    for row in groups.splitlines()[1:]:
-        name, group = row.split(",")
-        label, file = name.split("/")[0], name.split("/")[-1]
-        masks = () if label == GOOD else (MaskFile(folder / label / "masks" / file, label),)
-        entries.append(Entry(f"{label}/{Path(file).stem}", folder / name, label, group, masks))
-    return Catalog(folder.name, folder, "folders", tuple(entries))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from flawsmith.core.errors import DataError, ImageError
-from flawsmith.core.files import read_json, sha256_json, write_json, write_text, written_whole
-from flawsmith.core.records import GOOD, Entry, Sample
+from flawsmith.core.files import read_json, sha256_file, sha256_json, write_json, write_text, written_whole
+from flawsmith.core.records import GOOD, Sample
 from flawsmith.data.writers.items import ExportItem, safe_name
 
 MANIFEST = "manifest.jsonl"
@@ -78,12 +78,9 @@ def export_into(items: Sequence[ExportItem], out: Path, layout: str) -> Iterator
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file byte for byte, whole. Raises ImageError where it cannot be read."""
+    """Copy a file byte for byte, whole."""
     with written_whole(target) as beside:
-        try:
-            shutil.copyfile(source, beside)
-        except FileNotFoundError as error:
-            raise ImageError(f"{source} is missing: it was there when the data were read; restore it") from error
+        shutil.copyfile(source, beside)
 
 
 def padding(items: Sequence[ExportItem]) -> int:
@@ -119,16 +116,14 @@ def _check(items: Sequence[ExportItem]) -> None:
 
 
 def _identity(item: ExportItem) -> list[Any]:
-    masks = [[*_stamp(mask.path), mask.label, mask.threshold, mask.value] for mask in item.entry.masks]
-    return [*_labels(item.entry), item.synthetic, item.split, _stamp(item.entry.image), masks, item.birth]
+    entry = item.entry
+    masks = [[_sha256(mask.path), mask.label, mask.threshold, mask.value] for mask in entry.masks]
+    plain = [entry.id, entry.label, entry.group, _sha256(entry.image), masks]
+    return [*plain, item.synthetic, item.split, item.birth]
 
 
-def _labels(entry: Entry) -> tuple[str, str, str]:
-    return entry.id, entry.label, entry.group
-
-
-def _stamp(path: Path) -> list[Any]:
-    if not path.is_file():
-        raise ImageError(f"{path} is missing: it was there when the data were read; restore it")
-    stat = path.stat()
-    return [path.name, stat.st_size, stat.st_mtime_ns]
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error}); it was there before: restore it") from error

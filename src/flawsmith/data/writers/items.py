@@ -44,7 +44,7 @@ def safe_name(label: str) -> str:
     """Return a label as a folder name: what file systems forbid becomes %XX, so no two labels share a name.
 
     >>> safe_name("Kratzer groß"), safe_name("a/b"), safe_name("..")
-    ('Kratzer groß', 'a%2Fb', '%2E.')
+    ('Kratzer groß', 'a%2Fb', '%2E%2E')
     """
     name = "".join(f"%{ord(each):02X}" if each in '%/\\:*?"<>|' or ord(each) < 32 else each for each in label)
     if name.startswith("."):

@@ -55,8 +55,10 @@ def outlines(mask: Mask) -> list[NDArray[np.float64]]:
     if not mask.any():
         return []
     left, top, right, bottom = (int(each) for each in Defect("", mask).box_xyxy)
+    origin = np.array([left - 0.5, top - 0.5])
     padded = np.pad(mask[top:bottom, left:right], 1).astype(np.float64)
-    return [_corners(contour) + (left - 0.5, top - 0.5) for contour in find_contours(padded, 0.5)]
+    contours = find_contours(padded, 0.5)  # type: ignore[no-untyped-call]
+    return [_corners(contour) + origin for contour in contours]
 
 
 def _corners(contour: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,7 +73,7 @@ def _corners(contour: NDArray[np.float64]) -> NDArray[np.float64]:
 def signed_area(polygon: NDArray[np.float64]) -> float:
     """Return the area of a polygon (n, 2) in square pixels: positive for an outer outline, negative for a hole."""
     x, y = polygon.T
-    return float(0.5 * np.sum(np.roll(x, -1) * y - x * np.roll(y, -1)))
+    return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
 
 
 def outer_outlines(mask: Mask) -> list[NDArray[np.float64]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import yaml
-from numpy.typing import ArrayLike
 
 from flawsmith.core.files import write_text
 from flawsmith.core.records import Defect
@@ -41,7 +41,7 @@ def box_rows(defect: Defect, size_hw: tuple[int, int]) -> list[list[float]]:
 
 def polygon_rows(defect: Defect, size_hw: tuple[int, int]) -> list[list[float]]:
     """Return one [x0, y0, x1, ...] per part of a defect, as shares of the image."""
-    size_xy: ArrayLike = (size_hw[1], size_hw[0])
+    size_xy = np.array([size_hw[1], size_hw[0]])
     return [(each / size_xy).ravel().tolist() for each in outer_outlines(defect.mask)]
 
 

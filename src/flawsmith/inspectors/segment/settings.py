@@ -34,7 +34,7 @@ class SegmentSettings(Settings):
 class SmallSegmentSettings(SegmentSettings):
     """A network for the CPU."""
 
-    width: int = Field(24, ge=4, description="channels of the first stage; they double per stage up to eight times")
+    width: int = Field(16, ge=4, description="channels of the first stage; they double per stage up to eight times")
     stages: int = Field(4, ge=2, description="resolutions the network works at, each half of the one before")
-    patch: int = Field(2, ge=1, description="pixel unshuffle at the entry: 2 leaves out the costly full resolution")
     crop: int | Literal["auto"] = Field("auto", description="side of a training crop; auto follows the defects")
+    learning_rate: float = Field(2e-3, gt=0)

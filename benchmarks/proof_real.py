@@ -1,0 +1,66 @@
+"""The main job on real photographs: few-shot runs whose rows go to `results/proof.jsonl`, losing arms included.
+
+    python benchmarks/proof_real.py magnetic_tile --out runs/magnetic_tile
+    python benchmarks/proof_real.py mvtec_bottle --out runs/mvtec_bottle
+
+The photographs are found in FLAWSMITH_DATA (default ../shared/data). Settings are in `settings/NAME.yaml`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from common import RESULTS, commit, machine, versions
+
+from flawsmith.apps.cli.progress import Shown
+from flawsmith.core.files import read_json
+from flawsmith.recipes.run import Run, run, run_settings
+
+HERE = Path(__file__).parent
+COLUMNS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "steps", "seconds")
+
+
+def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dict[str, Any]]:
+    """Return one row per arm and seed."""
+    same = {"dataset": dataset, "groups_per_class": groups, "inspector": inspector}
+    origin = {"commit": commit(), "machine": machine(), "versions": versions()}
+    return [
+        {**same, "arm": row["arm"], "seed": row["seed"], **{name: row[name] for name in COLUMNS}, **origin}
+        for row in done.results["rows"]
+    ]
+
+
+def replace(path: Path, new: list[dict[str, Any]]) -> None:
+    """Write rows to a results file; rows of the same data set, budget and inspector give way."""
+    keys = ("dataset", "groups_per_class", "inspector")
+    old = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    taken = {tuple(row[key] for key in keys) for row in new}
+    kept = [row for row in old if tuple(row[key] for key in keys) not in taken]
+    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [*kept, *new]))
+
+
+def main() -> None:
+    """Run, and keep the rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=["magnetic_tile", "mvtec_bottle"])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("settings", nargs="*", help="key=value")
+    asked = parser.parse_args()
+    data = Path(os.environ.get("FLAWSMITH_DATA", HERE.parent.parent / "shared" / "data")) / asked.dataset
+    settings = run_settings(asked.out, HERE / "settings" / f"{asked.dataset}.yaml", asked.settings)
+    began = time.time()
+    with Shown() as progress:
+        done = run(data, asked.out, settings=settings, progress=progress)
+    groups = settings.split.shots or settings.split.method
+    replace(RESULTS / "proof.jsonl", rows(done, asked.dataset, groups, settings.proof.inspector))
+    counts = read_json(asked.out / "generate" / "manifest.json")["counts"]
+    print(f"{done.verdict}\nwhole run {time.time() - began:.0f} s; synthetic {counts}; report {done.report}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m flawsmith`."""
+
+from flawsmith.apps.cli.main import main
+
+main()

@@ -1,0 +1,137 @@
+"""The commands of flawsmith: thin doors that call recipes. Nothing here imports torch before a command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flawsmith import __version__
+from flawsmith.core.errors import FlawsmithError, SettingsError
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+app = typer.Typer(
+    name="flawsmith",
+    help="Learns what your defects look like, makes labelled ones, and proves whether they help.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="Folder of images, or the word demo for the built-in set.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run folder: a folder per stage is made in it.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="YAML", help="File of settings.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Print = Annotated[bool, typer.Option("--print-config", help="Print the resolved settings as YAML and stop.")]
+
+ROUTE = {
+    "run": ("report", "The whole way: check, split, fit, generate, filter, export, prove, report."),
+    "check": ("check", "Read the data set and say what is wrong with it."),
+    "split": ("split", "Split into training, validation and sealed test part, groups kept together."),
+    "fit": ("fit", "Learn the defects from the training part."),
+    "generate": ("generate", "Make labelled synthetic defect images."),
+    "filter": ("filter", "Choose the synthetic images that are good enough."),
+    "export": ("export", "Write real and synthetic images in the formats of other tools."),
+    "prove": ("prove", "Train inspectors with and without synthetic images; compare on sealed real ones."),
+}
+
+
+def _command(name: str, until: str, summary: str) -> None:
+    def command(
+        context: typer.Context,
+        data: Data,
+        out: Out = Path("runs/flawsmith"),
+        config: Config = None,
+        quiet: Quiet = False,
+        print_config: Print = False,
+    ) -> None:
+        from flawsmith.recipes.run import run, run_settings
+
+        settings = run_settings(out, config, pairs(context.args))
+        if print_config:
+            from flawsmith.core.settings import to_yaml
+
+            typer.echo(to_yaml(settings), nl=False)
+            return
+        from flawsmith.apps.cli.progress import Shown
+
+        with Shown(quiet) as progress:
+            done = run(data, out, settings=settings, until=until, progress=progress)
+        if until == "report":
+            typer.echo(f"{done.verdict}\nreport: {done.report.resolve()}")
+        else:
+            typer.echo(f"{until}: {(out / until).resolve()}")
+
+    command.__doc__ = (
+        f"{summary}\n\nStages already done on the same inputs are skipped; a killed one resumes. Any setting can be "
+        f"given as key=value or --key value, with the names that --print-config shows.\n\n"
+        f"Examples:\n\n    flawsmith {name} DATA --out DIR\n\n"
+        f"    flawsmith {name} DATA --out DIR split.shots=10 local.loop.steps=3000"
+    )
+    app.command(name, context_settings=EXTRA)(command)
+
+
+for _name, (_until, _summary) in ROUTE.items():
+    _command(_name, _until, _summary)
+
+
+@app.command()
+def remake(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A synthetic PNG made by flawsmith.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE")] = Path("remade.png"),
+    run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Run folder, if not above IMAGE.")] = None,
+) -> None:
+    """Make one synthetic image again from its birth record, byte for byte on the same machine.
+
+    Example:
+        flawsmith remake DIR/generate/images/scratch/00001.png --out again.png
+
+    """
+    from flawsmith.recipes.remake import remake as again
+
+    typer.echo(f"remade: {again(image, out, run).resolve()}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def pairs(arguments: list[str]) -> list[str]:
+    """Turn `key=value`, `--key=value` and `--key value` into `key=value`.
+
+    >>> pairs(["split.shots=5", "--seed", "3"])
+    ['split.shots=5', 'seed=3']
+    """
+    found, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if "=" in word:
+            found.append(word.lstrip("-"))
+        elif word.startswith("--") and rest:
+            found.append(f"{word.lstrip('-')}={rest.pop(0)}")
+        else:
+            raise SettingsError(f"cannot make sense of {word!r}; settings are given as key=value or --key value")
+    return found
+
+
+def main() -> None:
+    """Run the command line; errors of our own are one clear message and exit code 1 (2 for wrong settings)."""
+    try:
+        app(standalone_mode=True)
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except FlawsmithError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        sys.exit(130)

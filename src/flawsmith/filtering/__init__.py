@@ -1,0 +1,1 @@
+"""Gates: is a painted defect where it should be, visible, on the object, and not a copy of a training defect?"""

@@ -1,0 +1,144 @@
+"""Fitting the gates on training defects, and judging candidates with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.geometry import window_around
+from flawsmith.core.records import Defect, Image, Mask, Sample
+from flawsmith.core.registry import unknown
+from flawsmith.filtering.changes import changed_mask, dilated
+from flawsmith.filtering.copies import make_templates, similarities
+from flawsmith.filtering.gates import GATES, Candidate, GateContext, contrast, overlap
+from flawsmith.filtering.settings import GateSettings
+
+__all__ = ["GateContext", "GateSettings", "Verdict", "fit_gates", "judge"]
+
+MARGIN_PX = 16
+RING_PX = (2, 8)
+"""The surroundings whose median stands for the background of a real defect begin and end this far from its mask."""
+ON_OBJECT = 0.8
+ALIKE_BY_CHANCE = 0.995
+MARGIN_SHARE = 0.25
+SAME_DEFECT = 0.9
+"""Where groups are not known, training defects more alike than this are taken for one defect photographed twice."""
+LEAST_LIKENESS = 0.6
+"""Less alike than this is never a copy."""
+LONE_LIKENESS = 0.8
+"""Likeness allowed for a class with too few defects to measure how alike different ones are."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gates say of a candidate: every score, and a reason "gate: score < threshold" per gate not passed."""
+
+    accepted: bool
+    scores: dict[str, float]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A real defect cut out of its sample."""
+
+    group: str
+    image: Image
+    mask: Mask
+
+
+def judge(candidate: Candidate, context: GateContext) -> Verdict:
+    """Score a candidate with every gate. Raises DataError for a class that the gates were not fitted on."""
+    if candidate.label not in context.thresholds:
+        raise DataError(unknown("defect class", candidate.label, context.thresholds))
+    thresholds = context.thresholds[candidate.label]
+    scores = {name: GATES[name](candidate, context) for name in GATES}
+    low = [name for name, score in scores.items() if score < thresholds[name]]
+    reasons = tuple(f"{name}: {scores[name]:.3g} < {thresholds[name]:.3g}" for name in low)
+    return Verdict(not low, scores, reasons)
+
+
+def fit_gates(
+    samples: Iterable[Sample], settings: GateSettings, groups: Mapping[str, str] | None = None
+) -> GateContext:
+    """Measure the thresholds set to "auto" on training samples, class by class, and keep their defects.
+
+    `groups` maps sample ids to groups: how alike different defects may be is measured between groups only. Without
+    it, samples count as different unless their defects are nearly equal.
+    """
+    pieces: dict[str, list[_Piece]] = {}
+    for sample in samples:
+        group = (groups or {}).get(sample.id, sample.id)
+        for defect in sample.defects:
+            pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group))
+    templates = {label: make_templates([(each.image, each.mask) for each in pieces[label]]) for label in sorted(pieces)}
+    context = GateContext({}, templates)
+    limit = 1.0 if groups is not None else SAME_DEFECT
+    thresholds = {label: _thresholds(pieces[label], label, context, settings, limit) for label in templates}
+    return GateContext(thresholds, templates)
+
+
+def _thresholds(
+    pieces: Sequence[_Piece], label: str, context: GateContext, settings: GateSettings, limit: float
+) -> dict[str, float]:
+    chosen: dict[str, float | str] = settings.model_dump()
+    measures = {
+        "mask_obeyed": lambda: _obeyed_by_real(pieces),
+        "visible": lambda: _visibility_of_real(pieces),
+        "on_object": lambda: ON_OBJECT,
+        "not_a_copy": lambda: 1 - _likeness_of_different(pieces, label, context, limit),
+    }
+    return {name: float(measures[name]() if value == "auto" else value) for name, value in chosen.items()}
+
+
+def _obeyed_by_real(pieces: Sequence[_Piece]) -> float:
+    """Return the overlap that 3 of 4 real masks reach with the pixels that stand out, from 0.3 to 0.5."""
+    scores = [overlap(each.mask, changed_mask(_plain(each), each.image, each.mask)) for each in pieces]
+    return float(np.clip(np.quantile(scores, 0.25), 0.3, 0.5))
+
+
+def _visibility_of_real(pieces: Sequence[_Piece]) -> float:
+    """Return the visibility that 95 % of the real defects reach, from 0.5 to 3 standard deviations."""
+    scores = [contrast(each.image, _on_plain(each), each.mask) for each in pieces]
+    return float(np.clip(np.quantile(scores, 0.05), 0.5, 3.0))
+
+
+def _likeness_of_different(pieces: Sequence[_Piece], label: str, context: GateContext, limit: float) -> float:
+    """Return the likeness above which a defect is taken for a copy: a little above that of different real ones."""
+    templates = context.templates[label]
+    groups = np.array([each.group for each in pieces])
+    nearest = []
+    for piece in pieces:
+        alike = similarities(piece.image, piece.mask, templates)
+        alike = alike[(groups != piece.group) & (alike < limit)]
+        if len(alike):
+            nearest.append(float(alike.max()))
+    if not nearest:
+        return LONE_LIKENESS
+    usual = float(np.quantile(nearest, ALIKE_BY_CHANCE))
+    return max(usual + MARGIN_SHARE * (1 - usual), LEAST_LIKENESS)
+
+
+def _cut_out(image: Image, defect: Defect, group: str) -> _Piece:
+    left, top, right, bottom = defect.box_xyxy
+    size_hw = (int(bottom - top) + 2 * MARGIN_PX, int(right - left) + 2 * MARGIN_PX)
+    window = window_around(((top + bottom) / 2, (left + right) / 2), size_hw, image.shape[:2])
+    return _Piece(group, window.cut(image).copy(), window.cut(defect.mask).copy())
+
+
+def _plain(piece: _Piece) -> Image:
+    """Return an image that has the median of the defect's surroundings everywhere."""
+    inner, outer = (dilated(piece.mask, radius) for radius in RING_PX)
+    ring = outer & ~inner
+    around = piece.image[ring if ring.any() else ~piece.mask if not piece.mask.all() else piece.mask]
+    median: NDArray[np.float64] = np.median(around, axis=0)
+    return np.broadcast_to(np.rint(median), piece.image.shape).astype(piece.image.dtype)
+
+
+def _on_plain(piece: _Piece) -> Image:
+    """Return the image with the defect replaced by the median of its surroundings."""
+    return np.where(piece.mask[..., None], _plain(piece), piece.image)

@@ -1,0 +1,1 @@
+"""Generators: one folder per family, all behind `core.protocols.GeneratorFamily`."""

@@ -1,0 +1,14 @@
+"""Every generator family, imported: import this module where a family is needed, and only there (it pulls torch)."""
+
+from flawsmith.core.protocols import GeneratorFamily
+from flawsmith.generators.classical import family as _classical  # noqa: F401 (registers its families)
+from flawsmith.generators.local import family as _local  # noqa: F401
+from flawsmith.generators.registry import GENERATORS
+
+
+def generator(name: str) -> GeneratorFamily:
+    """Return a registered family. Raises RegistryError for an unknown name, proposing the nearest."""
+    return GENERATORS[name]
+
+
+__all__ = ["GENERATORS", "generator"]

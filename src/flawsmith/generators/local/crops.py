@@ -1,0 +1,177 @@
+"""Training crops: drawn around defects at each of their scales, and from defect-free background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, zoom
+from torch import Tensor
+
+from flawsmith.core.records import Defect, Image, Sample
+from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
+from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.masks.guide import GUIDE, measure_guide
+from flawsmith.masks.morphology import clusters
+
+Plate = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """One image at one scale: pixels HWC in [-1, 1]; for a defect also its mask, the pixels to centre on and guide."""
+
+    pixels: Plate
+    scale: float
+    mask: NDArray[np.bool_] | None = None
+    centres_yx: NDArray[np.int64] | None = None
+    guide: NDArray[np.float32] | None = None
+
+
+def plate_of(image: Image, channels: int) -> Plate:
+    """Return an HWC picture of any depth as float32 in [-1, 1] with `channels` channels."""
+    plate = image.astype(np.float32) * np.float32(2 / np.iinfo(image.dtype).max) - np.float32(1)
+    if plate.shape[2] == channels:
+        return plate
+    return plate.mean(2, keepdims=True) if channels == 1 else np.repeat(plate, channels, 2)
+
+
+def to_plate(sample: Sample, channels: int) -> Plate:
+    """Return a sample's pixels as float32 HWC in [-1, 1]."""
+    return plate_of(sample.image, channels)
+
+
+def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict[str, list[list[View]]]:
+    """Return, per class, one list of views (coarse to fine) for each defect of a sample."""
+    plate = to_plate(sample, channels)
+    found: dict[str, list[list[View]]] = {}
+    everything = sample.mask
+    for defect in (Defect(whole.label, part) for whole in sample.defects for part in clusters(whole.mask)):
+        left, top, right, bottom = defect.box_xyxy
+        scales = pyramid(max(bottom - top, right - left), settings.side, settings.fill)
+        measures = measure_guide(sample.image, defect.mask)
+        guide = np.array([measures[name] for name in GUIDE], np.float32)
+        views = []
+        for scale in scales:
+            size_hw = scaled_hw(sample.size_hw, scale)
+            centres = np.argwhere(shrink_mask(defect.mask, size_hw))
+            views.append(View(shrink(plate, size_hw), scale, shrink_mask(everything, size_hw), centres, guide))
+        found.setdefault(defect.label, []).append(views)
+    return found
+
+
+def measured_gain(defects: Mapping[str, Sequence[Sequence[View]]]) -> float:
+    """Return the factor that gives defects, relative to their image's mean, a spread of 0.5 in the median."""
+    spreads = []
+    for views in (views for per_class in defects.values() for views in per_class):
+        view = views[-1]
+        assert view.mask is not None
+        values = (
+            view.pixels[view.mask] - view.pixels[~view.mask].mean(0) if (~view.mask).any() else view.pixels[view.mask]
+        )
+        spreads.append(float(np.sqrt((values**2).mean())))
+    return 0.5 / max(float(np.median(spreads)), 0.02)
+
+
+class CropBank:
+    """Everything the network learns from, cut and scaled once; a batch is then a matter of slicing.
+
+    Batches are mappings of tensors: `image` (N, C, S, S) in [-1, 1], `mask` and `asked` (N, 1, S, S) in {0, 1},
+    `label` (N,) class numbers, `guide` (N, G), `scale` (N,) log2 of camera pixels per network pixel.
+    """
+
+    def __init__(
+        self, defects: Mapping[str, Sequence[Sequence[View]]], good: Sequence[Plate], settings: LocalSettings
+    ) -> None:
+        self.labels = tuple(sorted(defects))
+        self.defects = defects
+        self.good = good
+        self.settings = settings
+        self.scales = sorted({view.scale for label in self.labels for views in defects[label] for view in views})
+
+    def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        """Draw a batch: a share of good crops under borrowed masks, the rest spread evenly over the classes."""
+        rows = [self._row(rng) for _ in range(size)]
+        images, masks, asked, labels, guides, scales = zip(*rows, strict=True)
+        return {
+            "image": torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
+            "mask": torch.from_numpy(np.stack(masks))[:, None].float(),
+            "asked": torch.from_numpy(np.stack(asked))[:, None].float(),
+            "label": torch.tensor(labels),
+            "guide": torch.from_numpy(np.stack(guides)),
+            "scale": torch.tensor(scales, dtype=torch.float32),
+        }
+
+    def _row(self, rng: np.random.Generator) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_], int, Plate, float]:
+        number = int(rng.integers(len(self.labels)))
+        defects = self.defects[self.labels[number]]
+        views = defects[int(rng.integers(len(defects)))]
+        view = views[int(rng.integers(len(views)))]
+        image, mask = self._cut(view, rng)
+        guide, asked = view.guide, mask
+        if self.good and rng.random() < self.settings.good_share:
+            plate = self.good[int(rng.integers(len(self.good)))]
+            image = self._cut_good(plate, view.scale, rng)
+            mask, number, guide = np.zeros_like(mask), len(self.labels), np.zeros_like(guide)
+        assert guide is not None
+        image, mask, asked = self._vary(image, mask, asked, rng)
+        return image, mask, loosen(asked, rng), number, guide, float(np.log2(view.scale))
+
+    def _cut(self, view: View, rng: np.random.Generator) -> tuple[Plate, NDArray[np.bool_]]:
+        assert view.mask is not None
+        assert view.centres_yx is not None
+        side = self.settings.side
+        jitter = rng.integers(-side // 4, side // 4 + 1, 2)
+        centre = view.centres_yx[int(rng.integers(len(view.centres_yx)))] + jitter
+        image, mask = pad_to(view.pixels, side), pad_to(view.mask, side)
+        top, left = (int(np.clip(centre[axis] - side // 2, 0, image.shape[axis] - side)) for axis in (0, 1))
+        return image[top : top + side, left : left + side], mask[top : top + side, left : left + side]
+
+    def _cut_good(self, plate: Plate, scale: float, rng: np.random.Generator) -> Plate:
+        side = self.settings.side
+        wanted = round(side * scale)
+        height, width = min(wanted, plate.shape[0]), min(wanted, plate.shape[1])
+        top = int(rng.integers(plate.shape[0] - height + 1))
+        left = int(rng.integers(plate.shape[1] - width + 1))
+        piece = plate[top : top + height, left : left + width]
+        if scale > 1:
+            piece = shrink(piece, scaled_hw((height, width), scale))
+        return pad_to(piece, side)[:side, :side]
+
+    def _vary(
+        self, image: Plate, mask: NDArray[np.bool_], asked: NDArray[np.bool_], rng: np.random.Generator
+    ) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_]]:
+        settings = self.settings
+        gain = 1 + settings.gain * rng.uniform(-1, 1)
+        image = (image * gain + 2 * settings.brightness * rng.uniform(-1, 1)).astype(np.float32)
+        arrays = (image, mask, asked)
+        if settings.symmetry:
+            turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+            arrays = tuple(np.rot90(each[:, ::-1] if mirror else each, turns) for each in arrays)  # type: ignore[assignment]
+        return tuple(np.ascontiguousarray(each) for each in arrays)  # type: ignore[return-value]
+
+
+def pad_to(array: NDArray[np.generic], side: int) -> NDArray:  # type: ignore[type-arg]
+    """Mirror an HW(C) array at its lower and right edge until it is at least `side` on both axes."""
+    missing = [max(0, side - array.shape[axis]) for axis in (0, 1)]
+    if not any(missing):
+        return array
+    return np.pad(array, [(0, missing[0]), (0, missing[1])] + [(0, 0)] * (array.ndim - 2), mode="symmetric")
+
+
+def loosen(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return the mask as somebody might ask for it: its edge moved by low-frequency noise, up to about 2 px.
+
+    The network learns to draw the true mask within; what it is asked for need not fit a defect exactly.
+    """
+    if not mask.any():
+        return mask
+    sigma = rng.uniform(0.5, 1.5)
+    coarse = rng.normal(size=(max(2, mask.shape[0] // 8), max(2, mask.shape[1] // 8)))
+    noise = zoom(coarse, (mask.shape[0] / coarse.shape[0], mask.shape[1] / coarse.shape[1]), order=1)
+    soft = gaussian_filter(mask.astype(np.float32), sigma) + 0.12 * noise
+    moved = (soft > rng.uniform(0.15, 0.45)) & (gaussian_filter(mask.astype(np.float32), 2.0) > 0.01)
+    return moved if moved.any() else mask

@@ -1,0 +1,87 @@
+"""Fit and open the local generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flawsmith.core.errors import TrainingError
+from flawsmith.core.files import sha256_file
+from flawsmith.core.protocols import Progress, silent
+from flawsmith.core.records import GOOD, Catalog
+from flawsmith.core.rng import derive_seed, stream
+from flawsmith.core.settings import Settings
+from flawsmith.data.loading import load_sample
+from flawsmith.generators.local.crops import CropBank, Plate, View, defect_views, measured_gain, to_plate
+from flawsmith.generators.local.learner import LocalLearner
+from flawsmith.generators.local.net import LocalNet
+from flawsmith.generators.local.painter import LocalPainter
+from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.registry import GENERATORS
+from flawsmith.masks.guide import GUIDE
+from flawsmith.training.device import pick_device
+from flawsmith.training.loop import train
+from flawsmith.training.weights import load_weights, save_net
+
+WEIGHTS = "local.safetensors"
+LOSSES = "losses.json"
+
+
+class LocalFamily:
+    """One network for all classes of a product, learnt from crops around their defects."""
+
+    settings: type[Settings] = LocalSettings
+
+    def fit(
+        self, catalog: Catalog, settings: LocalSettings, folder: Path, *, seed: int, progress: Progress = silent
+    ) -> None:
+        """Learn and write the weights; resumes from a checkpoint in `folder`. Raises TrainingError without defects."""
+        import torch
+
+        from flawsmith.core.files import write_json
+
+        bank, channels = load_crops(catalog, settings, seed)
+        torch.manual_seed(derive_seed(seed, "net"))
+        net = LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, measured_gain(bank.defects))
+        learner = LocalLearner(net, net, settings)
+        log = train(net, learner, bank.batch, settings.loop, folder, seed=seed, progress=progress, task="fit")
+        config: dict[str, Any] = {"channels": channels, "labels": list(bank.labels), "guide": list(GUIDE)}
+        save_net(folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json")})
+        write_json(folder / LOSSES, log.losses)
+
+    def load(self, folder: Path, device: str = "auto") -> LocalPainter:
+        """Open what `fit` wrote."""
+        tensors, config = load_weights(folder / WEIGHTS)
+        settings = LocalSettings.model_validate(config["settings"])
+        net = LocalNet(config["channels"], len(config["labels"]), len(config["guide"]), settings.net)
+        net.load_state_dict(tensors)
+        return LocalPainter(
+            net.to(pick_device(device)), tuple(config["labels"]), settings, sha256_file(folder / WEIGHTS)
+        )
+
+
+def load_crops(catalog: Catalog, settings: LocalSettings, seed: int) -> tuple[CropBank, int]:
+    """Read the training images once and cut them to what the network learns from. Returns the bank and its channels."""
+    rng = stream(seed, "good images")
+    good = [entry for entry in catalog if entry.label == GOOD]
+    chosen = rng.permutation(len(good))[: settings.good_images]
+    defects: dict[str, list[list[View]]] = {}
+    samples = [load_sample(entry) for entry in catalog if entry.label != GOOD]
+    goods = [load_sample(good[number]) for number in sorted(chosen)]
+    channels = 3 if any(sample.image.shape[2] == 3 for sample in [*samples, *goods]) else 1
+    for sample in samples:
+        for label, views in defect_views(sample, channels, settings).items():
+            defects.setdefault(label, []).extend(views)
+    if not defects:
+        raise TrainingError(
+            f"{catalog.name}: {len(samples)} defect images but no defect masks in the training part; "
+            "the local generator learns from masks: add them, or choose another generator"
+        )
+    plates: list[Plate] = [to_plate(sample, channels) for sample in goods]
+    return CropBank(defects, plates, settings), channels
+
+
+LOCAL = LocalFamily()
+GENERATORS.register("local")(LOCAL)
+
+__all__ = ["LOCAL", "LocalFamily", "load_crops"]

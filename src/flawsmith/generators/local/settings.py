@@ -1,0 +1,48 @@
+"""Settings of the local generator."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from flawsmith.core.settings import Settings
+from flawsmith.training.settings import LoopSettings
+
+
+class NetSettings(Settings):
+    """Size of the denoising network."""
+
+    widths: tuple[int, ...] = (48, 96, 192)
+    blocks: int = Field(1, ge=1)
+    embedding: int = Field(192, ge=16)
+    patch: int = Field(2, ge=1, description="pixel (un)shuffle at the network's ends")
+
+
+class SamplingSettings(Settings):
+    """How defects are drawn from the trained network."""
+
+    sampler: str = "dpmpp_2m"
+    steps: int = Field(12, ge=1, description="noise levels at the coarsest scale")
+    refine_steps: int = Field(6, ge=1, description="noise levels at each finer scale")
+    refine_sigma: float = Field(0.6, gt=0, description="noise at which a finer scale starts from the coarser painting")
+    sigma_max: float = Field(20.0, gt=0)
+    sigma_min: float = Field(0.02, gt=0)
+    guidance: float = Field(1.0, ge=0, description="classifier-free guidance: 1 is none, more exaggerates the class")
+    max_windows: int = Field(64, ge=1, description="finer scales that need more windows than this are left out")
+
+
+class LocalSettings(Settings):
+    """Everything the local generator can be told."""
+
+    side: int = Field(64, ge=16, description="side of the square crop the network sees, in its own pixels")
+    fill: float = Field(0.6, gt=0, lt=1, description="share of the side a defect may take at the coarsest scale")
+    margin: int = Field(4, ge=1, description="pixels (at the network's scale) around the mask that are repainted too")
+    good_share: float = Field(0.3, ge=0, lt=1, description="share of a batch that is defect-free background")
+    good_images: int = Field(400, ge=1, description="defect-free images to learn the background from, at most")
+    label_dropout: float = Field(0.1, ge=0, lt=1)
+    guide_dropout: float = Field(0.3, ge=0, le=1)
+    brightness: float = Field(0.1, ge=0, description="shift of a training crop, as a share of the full range")
+    gain: float = Field(0.1, ge=0, description="contrast change of a training crop, as a share")
+    symmetry: bool = Field(True, description="train on the eight flips and quarter turns of each crop")
+    net: NetSettings = NetSettings()
+    loop: LoopSettings = LoopSettings(steps=2400, batch=20, learning_rate=6e-4)
+    sampling: SamplingSettings = SamplingSettings()

@@ -1,0 +1,202 @@
+"""The mask bank: what the training masks look like per class, and new shapes drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.numpy import load_file, save_file
+from scipy import ndimage
+
+from flawsmith.core.errors import DataError, SettingsError
+from flawsmith.core.files import read_json, write_json, written_whole
+from flawsmith.core.records import Image, Mask, Sample
+from flawsmith.core.registry import unknown
+from flawsmith.core.settings import Settings
+from flawsmith.masks.morphology import clusters, extent_px, tight
+from flawsmith.masks.shapes import SHAPES
+
+WARPED, USER = "warped", "user"
+SUPERSAMPLING = 3
+"""Masks are warped at this many times their resolution, so that lines of two pixels keep their width."""
+
+
+class MaskSettings(Settings):
+    """Which shapes defects get, and where they go."""
+
+    sources: dict[str, float] = {WARPED: 1.0}
+    """Shares of the sources: "warped" (training masks, changed), "user", or names of procedural shapes."""
+    rotate: Literal["any", "right_angles", "none"] = "any"
+    """How far training masks may be turned."""
+    elastic_px: float = Field(1.5, ge=0)
+    """Displacement of the elastic warp, in px for a mask of 32 px, growing with its extent."""
+    area_px: tuple[float, float] | None = None
+    """Smallest and largest area wished for; otherwise the class's measured areas are followed."""
+    size_jitter: float = Field(0.25, ge=0)
+    """Spread (of the natural logarithm) of a drawn area around a measured one."""
+    anywhere: float = Field(0.2, ge=0, le=1)
+    """Share of defects placed anywhere on the object rather than where the class occurs."""
+
+
+@dataclass(frozen=True)
+class ClassMasks:
+    """One class's training masks: tight cutouts, their areas in px, and their centres (y, x) on the object, 0 to 1."""
+
+    cutouts: tuple[Mask, ...]
+    areas_px: NDArray[np.float64]
+    centres_yx: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MaskBank:
+    """The training masks of every class, and a user's own if given."""
+
+    classes: Mapping[str, ClassMasks]
+    user: tuple[Mask, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes it knows."""
+        return tuple(self.classes)
+
+    @classmethod
+    def measure(cls, samples: Iterable[Sample], foreground: Callable[[Image], Mask] | None = None) -> MaskBank:
+        """Collect the masks of the samples. `foreground` finds the object; without it the whole picture is one."""
+        found: dict[str, list[tuple[Mask, tuple[float, float]]]] = {}
+        for sample in samples:
+            on = foreground(sample.image) if foreground and sample.defects else np.ones(sample.size_hw, bool)
+            for defect in sample.defects:
+                for part in clusters(defect.mask):
+                    spot = _relative_centre(part, on)
+                    found.setdefault(defect.label, []).append((np.ascontiguousarray(tight(part).cut(part)), spot))
+        return cls({label: _class_masks(rows) for label, rows in sorted(found.items())})
+
+    def with_user_masks(self, masks: Sequence[Mask]) -> MaskBank:
+        """Return the bank with a user's own masks. Raises DataError if one is empty."""
+        for mask in masks:
+            if not mask.any():
+                raise DataError("a mask of your own is empty: give masks with pixels")
+        return replace(self, user=tuple(np.ascontiguousarray(tight(mask).cut(mask)) for mask in masks))
+
+    def save(self, folder: Path) -> None:
+        """Write the bank as safetensors and JSON."""
+        tensors: dict[str, NDArray[Any]] = {
+            f"user.{number}": mask.astype(np.uint8) for number, mask in enumerate(self.user)
+        }
+        index: dict[str, int] = {}
+        for row, (label, masks) in enumerate(self.classes.items()):
+            index[label] = len(masks.cutouts)
+            tensors |= {f"{row}.areas": masks.areas_px, f"{row}.centres": masks.centres_yx}
+            tensors |= {f"{row}.{number}": mask.astype(np.uint8) for number, mask in enumerate(masks.cutouts)}
+        with written_whole(folder / "masks.safetensors") as beside:
+            save_file(tensors, str(beside))
+        write_json(folder / "masks.json", {"classes": list(index.items()), "user": len(self.user)})
+
+    @classmethod
+    def load(cls, folder: Path) -> MaskBank:
+        """Read what `save` wrote."""
+        tensors, index = load_file(str(folder / "masks.safetensors")), read_json(folder / "masks.json")
+        classes = {
+            label: ClassMasks(
+                tuple(tensors[f"{row}.{number}"] > 0 for number in range(count)),
+                tensors[f"{row}.areas"],
+                tensors[f"{row}.centres"],
+            )
+            for row, (label, count) in enumerate(index["classes"])
+        }
+        return cls(classes, tuple(tensors[f"user.{number}"] > 0 for number in range(index["user"])))
+
+
+def draw_shape(bank: MaskBank, label: str, rng: np.random.Generator, settings: MaskSettings) -> Mask:
+    """Return a new tight mask for a class. Raises SettingsError for an unknown class or source."""
+    if label not in bank.classes:
+        raise SettingsError(unknown("defect class", label, bank.labels))
+    masks, source = bank.classes[label], _source(bank, rng, settings)
+    number = int(rng.integers(len(masks.cutouts)))
+    wanted = _wanted_area(masks, number, rng, settings)
+    if source == WARPED:
+        return _warp(masks.cutouts[number], wanted, rng, settings)
+    if source == USER:
+        own = bank.user[int(rng.integers(len(bank.user)))]
+        return own if settings.area_px is None else _warp(own, wanted, rng, settings)
+    length = extent_px(masks.cutouts[number]) * np.sqrt(wanted / masks.areas_px[number])
+    return SHAPES[source](rng, wanted, float(length))
+
+
+def _source(bank: MaskBank, rng: np.random.Generator, settings: MaskSettings) -> str:
+    known = [WARPED, USER, *SHAPES]
+    for name in settings.sources:
+        if name not in known:
+            raise SettingsError(unknown("mask source", name, known))
+    if settings.sources.get(USER) and not bank.user:
+        raise SettingsError(
+            "the mask source 'user' needs masks of your own: give them, or take it out of masks.sources"
+        )
+    names, shares = list(settings.sources), np.array(list(settings.sources.values()), float)
+    if not names or (shares < 0).any() or shares.sum() <= 0:
+        raise SettingsError(f"masks.sources needs at least one positive share, got {settings.sources}")
+    return names[int(rng.choice(len(names), p=shares / shares.sum()))]
+
+
+def _wanted_area(masks: ClassMasks, number: int, rng: np.random.Generator, settings: MaskSettings) -> float:
+    if settings.area_px is not None:
+        low, high = settings.area_px
+        if not 0 < low <= high:
+            raise SettingsError(f"masks.area_px is (smallest, largest) in px, got {settings.area_px}")
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    jitter = np.exp(settings.size_jitter * rng.normal())
+    return float(np.clip(masks.areas_px[number] * jitter, 0.7 * masks.areas_px.min(), 1.4 * masks.areas_px.max()))
+
+
+def _warp(cutout: Mask, area_px: float, rng: np.random.Generator, settings: MaskSettings) -> Mask:
+    """Turn, flip, scale and elastically bend a cutout; never empty."""
+    scale = float(np.sqrt(area_px / cutout.sum()))
+    angle = {"any": rng.uniform(0, 2 * np.pi), "right_angles": np.pi / 2 * rng.integers(4), "none": 0.0}[
+        settings.rotate
+    ]
+    flip = -1.0 if settings.rotate != "none" and rng.random() < 0.5 else 1.0
+    half = np.hypot(*cutout.shape) / 2 * scale + 2 + 2 * settings.elastic_px * max(1.0, scale)
+    side = int(np.ceil(2 * half)) * SUPERSAMPLING
+    rows, columns = (np.indices((side, side)) - (side - 1) / 2) / SUPERSAMPLING
+    bend = settings.elastic_px * max(extent_px(cutout) * scale, 8) / 32
+    rows, columns = rows + bend * _smooth(rng, side), columns + bend * _smooth(rng, side)
+    turned = np.stack([rows * np.cos(angle) - columns * np.sin(angle), rows * np.sin(angle) + columns * np.cos(angle)])
+    turned = turned / scale * np.array([1.0, flip])[:, None, None]
+    middle = (np.array(cutout.shape)[:, None, None] - 1) / 2
+    fine = ndimage.map_coordinates(cutout.astype(np.float32), turned + middle, order=1)
+    soft = fine.reshape(side // SUPERSAMPLING, SUPERSAMPLING, side // SUPERSAMPLING, SUPERSAMPLING).mean((1, 3))
+    return _of_area(soft, area_px)
+
+
+def _of_area(soft: NDArray[np.float32], area_px: float) -> Mask:
+    """Return the tight mask of the most covered pixels, as many as asked for: thin lines stay whole."""
+    count = int(np.clip(round(area_px), 1, soft.size))
+    level = float(np.partition(soft.ravel(), soft.size - count)[soft.size - count])
+    mask = soft >= float(np.clip(level, 0.15, max(0.6, 0.75 * float(soft.max()))))
+    if not mask.any():
+        mask = soft >= soft.max()
+    return np.ascontiguousarray(tight(mask).cut(mask))
+
+
+def _smooth(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
+    """Return a smooth field (side, side) of about unit spread."""
+    coarse = rng.normal(size=(5, 5))
+    return np.asarray(ndimage.zoom(coarse, side / 5, order=3, grid_mode=True, mode="nearest")[:side, :side])
+
+
+def _class_masks(rows: Sequence[tuple[Mask, tuple[float, float]]]) -> ClassMasks:
+    cutouts = tuple(mask for mask, _ in rows)
+    areas = np.array([mask.sum() for mask in cutouts], float)
+    return ClassMasks(cutouts, areas, np.array([spot for _, spot in rows], float))
+
+
+def _relative_centre(part: Mask, foreground: Mask) -> tuple[float, float]:
+    on = tight(foreground if foreground.any() else np.ones_like(foreground))
+    box = tight(part)
+    row, column = (box.top + box.bottom) / 2, (box.left + box.right) / 2
+    return (row - on.top) / max(on.size_hw[0], 1), (column - on.left) / max(on.size_hw[1], 1)

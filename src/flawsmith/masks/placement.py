@@ -1,0 +1,105 @@
+"""Where on the object a defect goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.records import Image, Mask
+from flawsmith.masks.bank import MaskBank, MaskSettings
+from flawsmith.masks.morphology import tight
+
+LOOK_PX = 256
+"""The object is looked for in a picture shrunk to about this size."""
+SEPARATE = 0.75
+"""Share of the variance that a threshold must explain (Otsu 1979, eta) before there is an object and a background."""
+SPREAD = 0.08
+"""Spread of a place around a measured one, as a share of the object's size."""
+ON_OBJECT = 0.95
+
+
+@dataclass(frozen=True)
+class PlacedMask:
+    """A tight mask and where its upper left pixel lies in the picture."""
+
+    top: int
+    left: int
+    mask: Mask
+
+
+def find_foreground(image: Image) -> Mask:
+    """Return the object's pixels (HW bool): what differs from the background that the picture's border shows.
+
+    A picture that is surface all over, with no background around it, is object everywhere.
+    """
+    step = max(1, min(image.shape[:2]) // LOOK_PX)
+    small = image[::step, ::step].astype(np.float32) / np.iinfo(image.dtype).max
+    object_small = _find(ndimage.gaussian_filter(small, (2, 2, 0)))
+    found = np.repeat(np.repeat(object_small, step, 0), step, 1)[: image.shape[0], : image.shape[1]]
+    missing = [(0, image.shape[axis] - found.shape[axis]) for axis in (0, 1)]
+    return np.pad(found, missing, mode="edge")
+
+
+def _find(picture: NDArray[np.float32]) -> Mask:
+    """Separate object from background by colour distance to the border; everything is object where that fails."""
+    everything = np.ones(picture.shape[:2], bool)
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    ground = np.median(border, 0)
+    distance = np.linalg.norm(picture - ground, axis=2)
+    rim = np.linalg.norm(border - ground, axis=1)
+    if np.ptp(distance) < 0.1 or (rim < 0.08).mean() < 0.85:
+        return everything
+    level = float(threshold_otsu(distance))  # type: ignore[no-untyped-call]
+    mask = distance > level
+    if not mask.any() or mask.all() or _explained(distance, mask) < SEPARATE:
+        return everything
+    whole = np.asarray(ndimage.binary_fill_holes(ndimage.binary_closing(np.pad(mask, 4), np.ones((5, 5)))))[4:-4, 4:-4]
+    numbers, count = ndimage.label(whole)
+    if count == 0:
+        return everything
+    largest = numbers == 1 + int(np.argmax(np.bincount(numbers.ravel())[1:]))
+    return np.asarray(largest) if largest.mean() > 0.05 else everything
+
+
+def _explained(values: NDArray[np.float32], mask: Mask) -> float:
+    """Return the share of the variance between the two classes (Otsu 1979, eq. 13)."""
+    share = float(mask.mean())
+    between = share * (1 - share) * float(values[mask].mean() - values[~mask].mean()) ** 2
+    return between / max(float(values.var()), 1e-12)
+
+
+def place(
+    cutout: Mask, foreground: Mask, bank: MaskBank, label: str, rng: np.random.Generator,
+    settings: MaskSettings, tries: int = 200,
+) -> PlacedMask:  # fmt: skip
+    """Return a place for the mask: inside the picture, at least 95 % on the foreground, where the class occurs.
+
+    Raises DataError when none is found in many tries.
+    """
+    height, width = cutout.shape
+    free_hw = foreground.shape[0] - height, foreground.shape[1] - width
+    if min(free_hw) < 0 or not foreground.any():
+        raise DataError(
+            f"a {label!r} mask of {width} x {height} px does not fit a picture of "
+            f"{foreground.shape[1]} x {foreground.shape[0]}: use larger backgrounds or smaller masks (masks.area_px)"
+        )
+    on, centres, pixels = tight(foreground), bank.classes[label].centres_yx, int(cutout.sum())
+    for _ in range(tries):
+        if rng.random() < settings.anywhere:
+            spot = rng.uniform(0, 1, 2)
+        else:
+            spot = centres[int(rng.integers(len(centres)))] + SPREAD * rng.normal(size=2)
+        top = round(on.top + spot[0] * on.size_hw[0] - height / 2)
+        left = round(on.left + spot[1] * on.size_hw[1] - width / 2)
+        top, left = min(max(top, 0), free_hw[0]), min(max(left, 0), free_hw[1])
+        if (foreground[top : top + height, left : left + width] & cutout).sum() >= ON_OBJECT * pixels:
+            return PlacedMask(top, left, cutout)
+    raise DataError(
+        f"no place on the object for a {label!r} mask of {width} x {height} px in {tries} tries: give a region of "
+        "interest, smaller masks (masks.area_px), or switch the search for the object off (kit.find_object=false)"
+    )

@@ -1,0 +1,140 @@
+"""What is trained for a proof: checked for leaks first, cut into jobs, and for how many steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.files import read_json, sha256_json, write_json
+from flawsmith.core.protocols import Progress
+from flawsmith.core.records import GOOD, Catalog, Entry
+from flawsmith.data.loading import catalog_digest
+from flawsmith.data.sealed import open_test
+from flawsmith.proof import leaks
+from flawsmith.proof.plateau import Look, has_plateaued, value_of
+from flawsmith.proof.pool import run_jobs
+from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.work import CURVE, Job
+
+PLAN, UNITS = "plan.json", "units"
+NO_RESULT = ("workers", "bootstrap", "seeds", "candidate", "steps", "min_steps", "max_steps", "patience", "min_gain")
+"""Settings that do not change what a single unit learns in a given number of steps."""
+
+
+class Plan:
+    """What is to be trained: checked for leaks once, then cut into jobs."""
+
+    def __init__(
+        self,
+        train: Catalog,
+        val: Catalog,
+        split_folder: Path,
+        arms: Mapping[str, Catalog | None],
+        settings: ProofSettings,
+        folder: Path,
+    ) -> None:
+        test = open_test(split_folder)
+        _check_test(test)
+        made = [catalog for catalog in arms.values() if catalog]
+        learnt = {entry.image: entry for catalog in (train, val, *made) for entry in catalog}
+        backgrounds = {name: each for catalog in made for name, each in leaks.background_hashes(catalog).items()}
+        leaks.check_hashes({**leaks.image_hashes(learnt.values()), **backgrounds}, leaks.image_hashes(test))
+        leaks.check_groups((*train, *val), test)
+        self.train, self.val, self.split_folder = train, val, split_folder
+        self.arms, self.settings, self.folder = arms, settings, folder
+        self.counts = _counts(test)
+        self._digests = [catalog_digest(each) for each in (train, val, test)]
+        self._made = {arm: catalog_digest(each) if each else "" for arm, each in arms.items()}
+
+    @property
+    def workers(self) -> int:
+        """How many trainings run at once."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.settings.workers or cores
+
+    def job(self, arm: str, seed: int, steps: int, finish: bool) -> Job:
+        """Return the job that brings one unit to `steps` steps."""
+        synthetic = self.arms[arm]
+        options = self.settings.model_dump(mode="json", exclude=set(NO_RESULT))
+        token = sha256_json([arm, seed, options, self._digests, self._made[arm]])
+        return Job(
+            arm=arm,
+            seed=seed,
+            steps=steps,
+            finish=finish,
+            folder=str(self.folder / UNITS / f"{arm}-{seed}"),
+            token=token,
+            train=self.train.to_json(),
+            synthetic=synthetic.to_json() if synthetic else None,
+            val=self.val.to_json(),
+            split_folder=str(self.split_folder),
+            settings=self.settings.model_dump(mode="json"),
+        )
+
+    def steps(self, progress: Progress) -> tuple[int, dict[str, Any]]:
+        """Return how many steps every arm takes, and why: the settings say so, or the base arm has converged."""
+        settings = self.settings
+        if settings.steps:
+            return settings.steps, {"reason": "set", "curve": []}
+        seeds = range(min(settings.plan_seeds, settings.seeds))
+        options = settings.model_dump(mode="json", exclude={"workers", "bootstrap", "candidate", "synthetic_share"})
+        token = sha256_json([self.job(settings.base, 0, 0, False).token, options])
+        path = self.folder / PLAN
+        if path.is_file() and read_json(path)["token"] == token:
+            return int(read_json(path)["steps"]), _without_token(read_json(path))
+        curve: list[Look] = []
+        for steps in _rounds(settings):
+            jobs = [self.job(settings.base, seed, steps, False) for seed in seeds]
+            run_jobs(jobs, self.workers, progress)
+            curve = mean_curve([read_json(Path(job.folder) / CURVE) for job in jobs], steps)
+            values = [value_of(each) for each in curve]
+            if steps >= settings.min_steps and has_plateaued(values, settings.patience, settings.min_gain):
+                break
+        converged = has_plateaued([value_of(each) for each in curve], settings.patience, settings.min_gain)
+        plan = {"token": token, "steps": steps, "reason": "converged" if converged else "limit", "curve": curve}
+        write_json(path, plan)
+        return steps, _without_token(plan)
+
+
+def _without_token(plan: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in plan.items() if name != "token"}
+
+
+def _rounds(settings: ProofSettings) -> list[int]:
+    """Return the steps after which the base arm is asked whether it has converged."""
+    every = settings.check_every
+    first = min(settings.max_steps, -(-settings.min_steps // every) * every)
+    return [*range(first, settings.max_steps, every), settings.max_steps]
+
+
+def mean_curve(curves: Sequence[Sequence[Look]], steps: int) -> list[Look]:
+    """Return the mean over seeds of validation curves up to `steps`."""
+    found: list[Look] = []
+    for looks in zip(*curves, strict=False):
+        if (looks[0]["step"] or 0) <= steps:
+            means: dict[str, float | None] = {"step": looks[0]["step"]}
+            for name in ("image_ap", "pixel_ap"):
+                values = [value for each in looks if (value := each[name]) is not None]
+                means[name] = float(np.mean(values)) if values else None
+            found.append(means)
+    return found
+
+
+def _check_test(test: Catalog) -> None:
+    labels = {entry.label == GOOD for entry in test}
+    if labels != {True, False}:
+        kind = "defective" if labels == {True} else "good" if labels == {False} else "any"
+        raise DataError(f"the sealed test split has no {kind} image: split so that it holds good and defective ones")
+
+
+def _counts(test: Sequence[Entry] | Catalog) -> dict[str, int]:
+    return {
+        "images": len(test),
+        "good": sum(entry.label == GOOD for entry in test),
+        "groups": len({entry.group for entry in test}),
+    }

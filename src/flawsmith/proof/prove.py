@@ -1,0 +1,170 @@
+"""The proof: equal training with and without synthetic images, judged on the sealed test images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawsmith.core.errors import SettingsError
+from flawsmith.core.files import read_json, write_json
+from flawsmith.core.protocols import Progress, silent
+from flawsmith.core.records import Catalog
+from flawsmith.core.registry import unknown
+from flawsmith.inspectors import INSPECTORS
+from flawsmith.proof import statistics
+from flawsmith.proof.plan import UNITS, Plan
+from flawsmith.proof.plateau import has_plateaued, value_of
+from flawsmith.proof.pool import run_jobs
+from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.verdict import JUDGED, judge
+from flawsmith.proof.work import RESULT, TIMING, plain, read_unit
+
+RESULTS = "results.json"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a proof found; `rows` hold arm, seed, the metrics, steps, seconds and whether the arm had converged.
+
+    `results` is the content of results.json; seconds are kept apart (they differ between equal runs).
+    """
+
+    results: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def verdict(self) -> Mapping[str, Any]:
+        """The verdict: a word (helps, no evidence, hurts), a sentence, and the word per metric."""
+        found: Mapping[str, Any] = self.results["verdict"]
+        return found
+
+
+def prove(
+    train: Catalog,
+    val: Catalog,
+    split_folder: Path,
+    arms: Mapping[str, Catalog | None],
+    settings: ProofSettings,
+    folder: Path,
+    *,
+    progress: Progress = silent,
+) -> Proof:
+    """Train every arm with every seed on `train` plus the arm's synthetic images and compare them on the test split.
+
+    `arms` maps a name to its synthetic catalog, None for real images alone. Called again on the same folder after an
+    interruption, it resumes unit by unit and ends with the same results.json. Raises LeakError if a test image, or
+    another picture of the same part, was used for learning.
+    """
+    check_arms(arms, settings)
+    plan = Plan(train, val, split_folder, arms, settings, folder)
+    steps, planned = plan.steps(progress)
+    run_jobs(
+        [plan.job(arm, seed, steps, True) for arm in arms for seed in range(settings.seeds)], plan.workers, progress
+    )
+    results = summarise(folder, list(arms), settings, {"steps": steps, "plan": planned, "test": plan.counts})
+    write_json(folder / RESULTS, results)
+    return read_proof(folder)
+
+
+def read_proof(folder: Path) -> Proof:
+    """Read a finished proof."""
+    results = read_json(folder / RESULTS)
+    rows = [{**row, "seconds": _seconds(folder, row["arm"], row["seed"])} for row in results["rows"]]
+    return Proof(results, rows)
+
+
+def check_arms(arms: Mapping[str, Catalog | None], settings: ProofSettings) -> None:
+    """Raise SettingsError where arms or settings cannot make a comparison."""
+    if len(arms) < 2:
+        raise SettingsError(f"a proof compares at least two arms, got {list(arms)}; add one without synthetic images")
+    for name, wanted in (("base", settings.base), ("candidate", settings.candidate or settings.base)):
+        if wanted not in arms:
+            raise SettingsError(f"{name}: {unknown('arm', wanted, arms)}")
+    if candidate_of(arms, settings) == settings.base:
+        raise SettingsError(f"candidate and base are both {settings.base!r}: name another candidate")
+    if settings.inspector not in INSPECTORS:
+        raise SettingsError(unknown("inspector", settings.inspector, INSPECTORS))
+    if settings.min_steps > settings.max_steps:
+        raise SettingsError(f"min_steps {settings.min_steps} is above max_steps {settings.max_steps}")
+    model = INSPECTORS[settings.inspector].settings
+    for name in settings.inspector_options:
+        if name not in model.model_fields:
+            raise SettingsError(unknown("inspector option", name, model.model_fields))
+
+
+def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSettings) -> str:
+    """Return the arm the verdict is about."""
+    return settings.candidate or list(arms)[-1]
+
+
+def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of results.json from the finished units in `folder`."""
+    places = [folder / UNITS / f"{arm}-{seed}" for arm in arms for seed in range(settings.seeds)]
+    raw = [read_json(place / RESULT) for place in places]
+    units = [read_unit(place) for place in places]
+    rows = [_row(each, settings) for each in raw]
+    draws = statistics.draw(units, settings.bootstrap)
+    table = statistics.summary(units, draws)
+    candidate = candidate_of(arms, settings)
+    best, base = {}, {}
+    for metric in JUDGED:
+        rival = statistics.best_other(table, metric, candidate)
+        best[metric] = statistics.difference(table, draws, metric, candidate, rival)
+        base[metric] = statistics.difference(table, draws, metric, candidate, settings.base)
+    others = [
+        statistics.difference(table, draws, metric, arm, settings.base)
+        for arm in arms
+        if arm != settings.base
+        for metric in statistics.METRICS
+    ]
+    found = {
+        **facts,
+        "rows": rows,
+        "arms": table,
+        "against_best": best,
+        "against_base": others,
+        "verdict": judge(candidate, best, base, _all_converged(rows)),
+        "curves": {f"{each['arm']}-{each['seed']}": each["curve"] for each in raw},
+        "recall_at_5_percent_false_alarms": _mean_recalls(raw, arms),
+    }
+    return _jsonable(found)  # type: ignore[no-any-return]
+
+
+def _row(result: Mapping[str, Any], settings: ProofSettings) -> dict[str, Any]:
+    values = [value_of(each) for each in result["curve"]]
+    known = bool(values) and bool(np.isfinite(values).all())
+    converged = has_plateaued(values, settings.patience, settings.min_gain) if known else None
+    plain_part = {name: result[name] for name in ("arm", "seed", "steps")}
+    return {**plain_part, **result["metrics"], "converged": converged}
+
+
+def _all_converged(rows: Sequence[Mapping[str, Any]]) -> bool | None:
+    found = [row["converged"] for row in rows]
+    return None if None in found else all(found)
+
+
+def _mean_recalls(raw: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> dict[str, dict[str, float]]:
+    return {
+        arm: {
+            label: float(np.mean([each["recall"][label] or 0.0 for each in raw if each["arm"] == arm]))
+            for label in raw[0]["recall"]
+        }
+        for arm in arms
+    }
+
+
+def _seconds(folder: Path, arm: str, seed: int) -> float | None:
+    path = folder / UNITS / f"{arm}-{seed}" / TIMING
+    return float(read_json(path)["seconds"]) if path.is_file() else None
+
+
+def _jsonable(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {name: _jsonable(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_jsonable(value) for value in data]
+    return plain(data) if isinstance(data, float) else data

@@ -1,0 +1,30 @@
+"""Settings of the proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from flawsmith.core.settings import Settings
+
+
+class ProofSettings(Settings):
+    """How the arms are trained and compared."""
+
+    inspector: str = Field("unet_small", description="registered name of the inspector that is trained in every arm")
+    inspector_options: dict[str, Any] = Field(default={}, description="settings of that inspector, where not default")
+    seeds: int = Field(3, ge=1, description="trainings per arm")
+    steps: int = Field(0, ge=0, description="equal for all arms; 0: until the base arm stops improving on validation")
+    min_steps: int = Field(2000, ge=1)
+    max_steps: int = Field(6000, ge=1)
+    check_every: int = Field(500, ge=1, description="steps between two looks at validation, and of one training cycle")
+    patience: int = Field(3, ge=1, description="looks without a gain after which an arm counts as converged")
+    min_gain: float = Field(0.005, ge=0, description="smallest gain of validation AP that counts")
+    plan_seeds: int = Field(2, ge=1, description="seeds of the base arm whose mean decides the steps")
+    good_checked: int = Field(40, ge=1, description="good validation images looked at, at most")
+    synthetic_share: float = Field(0.25, ge=0, le=1, description="share of synthetic among the defect crops")
+    base: str = Field("real", description="the arm without synthetic images")
+    candidate: str | None = Field(None, description="the arm the verdict is about; by default the last one")
+    bootstrap: int = Field(1000, ge=10, description="resamples of test groups and seeds for the intervals")
+    workers: int = Field(0, ge=0, description="trainings at once; 0: one per processor core. Changes no result")

@@ -1,0 +1,74 @@
+"""The verdict in words for somebody who decides whether to use synthetic images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from flawsmith.metrics.intervals import Interval
+
+Word = Literal["helps", "no evidence", "hurts"]
+JUDGED = {"pixel_ap": "marking the defect's pixels", "image_ap": "telling defective parts from good ones"}
+"""The metrics that decide, and what each is about."""
+
+Difference = Mapping[str, Any]
+
+
+def word(against_best: Difference, against_base: Difference) -> Word:
+    """Judge one metric: `helps` if surely better than the best other arm, `hurts` if surely worse than without."""
+    if Interval(against_best["low"], against_best["high"]).low > 0:
+        return "helps"
+    if Interval(against_base["low"], against_base["high"]).high < 0:
+        return "hurts"
+    return "no evidence"
+
+
+def judge(
+    candidate: str, best: Mapping[str, Difference], base: Mapping[str, Difference], converged: bool | None
+) -> dict[str, Any]:
+    """Return the verdict: a word and a sentence per judged metric, and overall.
+
+    `best` and `base` hold, per metric, the difference to the best other arm and to the arm without synthetic images.
+    Overall it hurts if either metric is hurt, helps if one is helped and none hurt.
+    """
+    metrics = {name: word(best[name], base[name]) for name in JUDGED}
+    overall = _overall(list(metrics.values()))
+    sentences = [_sentence(metrics[name], JUDGED[name], name, best[name], base[name]) for name in JUDGED]
+    parts = [_HEADLINE[overall].format(candidate=candidate), *sentences, *_caution(converged)]
+    return {"verdict": overall, "metrics": metrics, "sentence": " ".join(parts), "candidate": candidate}
+
+
+_HEADLINE = {
+    "helps": "Use them: training with the arm '{candidate}' makes a better inspector.",
+    "no evidence": "Not shown: this test gives no proof that the arm '{candidate}' makes a better inspector.",
+    "hurts": "Do not use them: training with the arm '{candidate}' makes a worse inspector.",
+}
+
+
+def _overall(words: list[Word]) -> Word:
+    if "hurts" in words:
+        return "hurts"
+    return "helps" if "helps" in words else "no evidence"
+
+
+def _sentence(found: Word, about: str, name: str, best: Difference, base: Difference) -> str:
+    shown = base if found == "hurts" else best
+    if shown["mean"] is None or shown["mean"] != shown["mean"]:
+        return f"At {about} the arms cannot be compared: the test images lack what that needs."
+    claim = {
+        "helps": f"At {about} it beats the best alternative ({shown['other']})",
+        "no evidence": f"At {about} it cannot be told from the best alternative ({shown['other']})",
+        "hurts": f"At {about} it does worse than real images alone ({shown['other']})",
+    }[found]
+    if found == "no evidence" and shown["high"] < 0:
+        claim = f"At {about} the alternative {shown['other']} does better"
+    points = f"{100 * shown['mean']:+.1f} points of {name.replace('_', ' ').replace('ap', 'AP')}"
+    return f"{claim}: {points}, with 95 % confidence between {100 * shown['low']:+.1f} and {100 * shown['high']:+.1f}."
+
+
+def _caution(converged: bool | None) -> list[str]:
+    if converged:
+        return []
+    if converged is None:
+        return ["Whether training had stopped improving is unknown: the validation images hold no defect."]
+    return ["Caution: training was still improving when it ended, so more steps could change this."]

@@ -1,0 +1,295 @@
+"""One unit of work: train one inspector (an arm, a seed), look at validation on the way, at the test split at the end.
+
+A unit is a folder. It is done when it holds `result.json`; until then it can be interrupted anywhere and called again.
+`python -m flawsmith.proof.work JOB.json` runs one in its own process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from flawsmith.core.files import read_json, write_json, written_whole
+from flawsmith.core.protocols import Inspector, Progress
+from flawsmith.core.records import GOOD, Catalog, Entry
+from flawsmith.core.rng import derive_seed
+from flawsmith.data.loading import load_sample
+from flawsmith.data.sealed import open_test
+from flawsmith.inspectors import INSPECTORS
+from flawsmith.metrics.inspection import (
+    PixelCounts,
+    average_precision,
+    coarse,
+    count_pixels,
+    image_auroc,
+    recall_at_fpr,
+)
+from flawsmith.proof.plateau import Look
+from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.statistics import Unit
+
+RESULT, CURVE, COUNTS, TIMING, TOKEN = "result.json", "curve.json", "counts.safetensors", "timing.json", ".token.json"
+TRAINING, MODEL = "training", "model"
+COARSE_BINS = 2048
+RECALL_FPR = 0.05
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process is asked to do: bring a unit to `steps` steps and, if `finish`, test it.
+
+    `token` names everything that decides the unit's result but the number of steps. Catalogs are JSON data.
+    """
+
+    arm: str
+    seed: int
+    steps: int
+    finish: bool
+    folder: str
+    token: str
+    train: Mapping[str, Any]
+    synthetic: Mapping[str, Any] | None
+    val: Mapping[str, Any]
+    split_folder: str
+    settings: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The unit's name, unique among arms and seeds."""
+        return f"{self.arm}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an inspector said of one image: its score, and its pixels counted (None where no mask is known)."""
+
+    entry: Entry
+    score: float
+    pixels: PixelCounts | None
+
+
+def run(job: Job, progress: Progress, threads: int = 1) -> None:
+    """Do a job, resuming what the unit's folder holds. The number of threads is part of the result: keep it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        _run(job, progress)
+    finally:
+        torch.set_num_threads(before)
+
+
+def is_done(job: Job) -> bool:
+    """Whether the unit has been tested, by the same token and after the same steps."""
+    path = Path(job.folder) / RESULT
+    if not path.is_file():
+        return False
+    result = read_json(path)
+    return bool(result["token"] == job.token and result["steps"] == job.steps)
+
+
+def _run(job: Job, progress: Progress) -> None:
+    began, folder = time.perf_counter(), Path(job.folder)
+    if is_done(job):
+        return
+    _claim(folder, job)
+    if not job.finish and _reached(_curve(folder)) >= job.steps:
+        return
+    settings = ProofSettings.model_validate(job.settings)
+    inspector = _train(job, settings, progress)
+    if job.finish:
+        inspector.save(folder / MODEL)
+        _test(job, inspector, settings)
+    spent = read_json(folder / TIMING)["seconds"] if (folder / TIMING).is_file() else 0.0
+    write_json(folder / TIMING, {"seconds": round(spent + time.perf_counter() - began, 2)})
+    if job.finish:
+        shutil.rmtree(folder / TRAINING, ignore_errors=True)
+
+
+def _claim(folder: Path, job: Job) -> None:
+    """Empty the folder unless what it holds was begun by the same token, and has not gone too far to be finished."""
+    path = folder / TOKEN
+    too_far = job.finish and _reached(_curve(folder)) > job.steps
+    if path.is_file() and read_json(path) == job.token and not too_far:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    write_json(path, job.token)
+
+
+def _curve(folder: Path) -> list[Look]:
+    return read_json(folder / CURVE) if (folder / CURVE).is_file() else []
+
+
+def _train(job: Job, settings: ProofSettings, progress: Progress) -> Any:
+    folder, family = Path(job.folder), INSPECTORS[settings.inspector]
+    shares = {"synthetic_share": settings.synthetic_share, "cycle": settings.check_every}
+    options = {**shares, **settings.inspector_options, "steps": job.steps}
+    synthetic = Catalog.from_json(job.synthetic) if job.synthetic else None
+    seed = derive_seed(job.seed, "proof", "unit")
+    course = family.course(Catalog.from_json(job.train), synthetic, family.settings(**options), seed=seed)
+    curve = _curve(folder)
+    inspector = None
+    for step in looks(job.steps, settings.check_every):
+        if step < job.steps and curve and step <= _reached(curve):
+            continue
+        inspector = course.advance(step, folder / TRAINING, progress=progress, task=f"train {job.name}")
+        if step > _reached(curve):
+            curve = [*curve, look(inspector, checked(Catalog.from_json(job.val), settings.good_checked), step)]
+            write_json(folder / CURVE, curve)
+    return inspector
+
+
+def _reached(curve: Sequence[Look]) -> float:
+    return curve[-1]["step"] or 0 if curve else 0
+
+
+def looks(steps: int, every: int) -> list[int]:
+    """Return the steps after which the validation images are looked at: the last step is always one.
+
+    >>> looks(500, 200)
+    [200, 400, 500]
+    """
+    return [*range(every, steps, every), steps]
+
+
+def checked(val: Catalog, good: int) -> list[Entry]:
+    """Return the validation entries to look at: every defective one and at most `good` good ones, evenly picked."""
+    clean = [entry for entry in val if entry.label == GOOD]
+    places = np.unique(np.linspace(0, len(clean) - 1, min(good, len(clean))).round().astype(int))
+    return [entry for entry in val if entry.label != GOOD] + [clean[place] for place in places]
+
+
+def look(inspector: Inspector, entries: Iterable[Entry], step: int) -> Look:
+    """Return the validation metrics after `step` steps, None where undefined."""
+    labels, scores, pixels = [], [], PixelCounts.empty()
+    for seen in inspected(inspector, entries):
+        labels.append(seen.entry.label != GOOD)
+        scores.append(seen.score)
+        pixels = pixels + seen.pixels if seen.pixels else pixels
+    image_ap = average_precision(np.array(labels, bool), np.array(scores)) if labels else float("nan")
+    return {"step": step, "image_ap": plain(image_ap), "pixel_ap": plain(pixels.average_precision)}
+
+
+def inspected(inspector: Inspector, entries: Iterable[Entry]) -> Iterable[Seen]:
+    """Inspect images one by one. A defective image without a mask says nothing about pixels."""
+    for entry in entries:
+        sample = load_sample(entry)
+        findings = inspector.inspect([sample.image])
+        known = entry.label == GOOD or bool(sample.defects)
+        pixels = count_pixels(sample.mask, findings.pixel_scores[0]) if known else None
+        yield Seen(entry, float(findings.image_scores[0]), pixels)
+
+
+def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
+    folder, test = Path(job.folder), open_test(Path(job.split_folder))
+    groups = sorted({entry.group for entry in test})
+    place = {group: number for number, group in enumerate(groups)}
+    coarse_counts = np.zeros((2, len(groups), COARSE_BINS), np.int64)
+    total, images = PixelCounts.empty(), []
+    for seen in inspected(inspector, test):
+        entry = seen.entry
+        images.append({"id": entry.id, "group": entry.group, "label": entry.label, "score": seen.score})
+        if seen.pixels:
+            total = total + seen.pixels
+            coarse_counts[0, place[entry.group]] += coarse(seen.pixels.positive, COARSE_BINS)
+            coarse_counts[1, place[entry.group]] += coarse(seen.pixels.negative, COARSE_BINS)
+    with written_whole(folder / COUNTS) as beside:
+        save_file({"pixels": coarse_counts}, beside)
+    write_json(
+        folder / RESULT,
+        {
+            "token": job.token,
+            "arm": job.arm,
+            "seed": job.seed,
+            "steps": job.steps,
+            "metrics": _metrics(images, total),
+            "recall": _recalls(images),
+            "curve": read_json(folder / CURVE),
+            "images": images,
+        },
+    )
+
+
+def _metrics(images: Sequence[Mapping[str, Any]], pixels: PixelCounts) -> dict[str, float | None]:
+    labels, scores = _labels_and_scores(images)
+    return {
+        "image_auroc": plain(image_auroc(labels, scores)),
+        "image_ap": plain(average_precision(labels, scores)),
+        "pixel_auroc": plain(pixels.auroc),
+        "pixel_ap": plain(pixels.average_precision),
+        "pixel_f1_max": plain(pixels.f1_max),
+        "pixel_pro": plain(pixels.pro()),
+    }
+
+
+def _recalls(images: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return, per class, the share of images found when one in twenty good ones is a false alarm."""
+    found = {}
+    for label in sorted({image["label"] for image in images} - {GOOD}):
+        labels, scores = _labels_and_scores([image for image in images if image["label"] in (GOOD, label)])
+        found[label] = plain(recall_at_fpr(labels, scores, RECALL_FPR))
+    return found
+
+
+def _labels_and_scores(images: Sequence[Mapping[str, Any]]) -> tuple[Any, Any]:
+    labels = np.array([image["label"] != GOOD for image in images], bool)
+    return labels, np.array([image["score"] for image in images], np.float64)
+
+
+def plain(value: float) -> float | None:
+    """Return a number as JSON can hold it: None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+def read_unit(folder: Path) -> Unit:
+    """Read a finished unit for the statistics."""
+    result, pixels = read_json(folder / RESULT), load_file(folder / COUNTS)["pixels"]
+    images = result["images"]
+    labels, scores = _labels_and_scores(images)
+    groups, place = np.unique([image["group"] for image in images], return_inverse=True)
+    distinct, bins = np.unique(scores, return_inverse=True)
+    counts = np.zeros((2, len(groups), len(distinct)), np.int64)
+    np.add.at(counts, (np.where(labels, 0, 1), place, bins), 1)
+    metrics = {name: float("nan") if value is None else value for name, value in result["metrics"].items()}
+    pair = (counts[0], counts[1])
+    return Unit(result["arm"], result["seed"], metrics, pair, (pixels[0], pixels[1]), counts[0].sum(1) > 0)
+
+
+def write_job(job: Job, path: Path) -> None:
+    """Write a job for another process."""
+    write_json(path, asdict(job))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the job in the file named, saying progress as lines of task, done, total and note between tabs."""
+
+    def say(task: str, done: int, total: int, note: str = "") -> None:
+        print("progress", task, done, total, note, sep="\t", flush=True)
+
+    run(Job(**read_json(Path(arguments[0]))), say)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone: two must never work on one unit."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    main(sys.argv[1:])

@@ -1,0 +1,49 @@
+"""Make one synthetic image again from its birth record, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.records import Birth
+from flawsmith.data.image_io import read_metadata, write_image
+from flawsmith.recipes.run import run_settings
+from flawsmith.recipes.stages import Route, workshop
+
+
+def remake(image: str | Path, out: str | Path, run: str | Path | None = None) -> Path:
+    """Make the synthetic image `image` again and write it to `out`; the same machine gives the same bytes.
+
+    The run that made it is found by looking upward from the image, or given as `run`. Raises DataError when the file
+    carries no birth record, or the run's generator or backgrounds are not those it was made with.
+    """
+    from flawsmith.synthesis.plan import Order
+    from flawsmith.synthesis.produce import BIRTH_KEY
+
+    image = Path(image)
+    text = read_metadata(image).get(BIRTH_KEY)
+    if text is None:
+        raise DataError(f"{image} carries no birth record: it is not an image that flawsmith made")
+    birth = Birth.from_json(json.loads(text))
+    folder = Path(run) if run else _run_folder(image)
+    route = Route("", folder, run_settings(folder))
+    control = folder / f"control_{birth.generator}" / "model"
+    model = folder / "fit" / "model" if birth.generator == route.settings.generator else control
+    shop = workshop(route, birth.generator, model, judged=birth.generator == route.settings.generator)
+    if shop.generator.weights_sha256 != birth.weights_sha256:
+        raise DataError(f"{image} was made with other weights than those in {model}: give the run that made it")
+    label, slot = birth.id.rsplit("/", 1)
+    (made,) = shop.make([Order(label, int(slot), 0, birth.seed)])
+    if made.birth.background_sha256 != birth.background_sha256:
+        raise DataError(f"the background {birth.background_id} of {image} has changed since")
+    target = Path(out)
+    write_image(target, made.image, {BIRTH_KEY: json.dumps(made.birth.to_json(), sort_keys=True)})
+    return target
+
+
+def _run_folder(image: Path) -> Path:
+    for parent in image.resolve().parents:
+        if (parent / "fit" / "manifest.json").is_file():
+            return parent
+    raise DataError(f"no run folder above {image}: say which run made it (--run DIR)")

@@ -1,0 +1,57 @@
+"""All settings of a run: one section per owner, each defined beside what it configures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flawsmith.core.settings import Settings
+from flawsmith.data.demo.settings import DemoSettings
+from flawsmith.data.splits import SplitSettings
+from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.proof.settings import ProofSettings
+from flawsmith.synthesis.kit import KitSettings
+from flawsmith.synthesis.produce import ProduceSettings
+
+
+class DataSettings(Settings):
+    """What to read and how."""
+
+    layout: str | None = None
+    """Name of the reader; found by looking where not given."""
+    groups: Path | None = None
+    """CSV with the columns file and group: images of one part, shot or burst share a group."""
+    classes: tuple[str, ...] | None = None
+    """Keep these defect classes only (and the good images)."""
+    good: tuple[str, ...] | None = None
+    """Names of the folders that hold defect-free parts, where they are unusual."""
+
+
+class FilterSettings(Settings):
+    """Which generated samples are used: stricter than the gates, if wished."""
+
+    least: dict[str, float] = {}
+    """Smallest score per gate, for example {"visible": 0.4}; gates not named keep the threshold of generation."""
+
+
+class ExportSettings(Settings):
+    """Which formats are written."""
+
+    formats: tuple[str, ...] = ("mvtec", "coco", "yolo", "folder")
+
+
+class RunSettings(Settings):
+    """The whole run."""
+
+    seed: int = 0
+    generator: str = "local"
+    controls: tuple[str, ...] = ("copy_paste",)
+    """Classical generators that the proof compares with."""
+    data: DataSettings = DataSettings()
+    demo: DemoSettings = DemoSettings()
+    split: SplitSettings = SplitSettings()
+    local: LocalSettings = LocalSettings()
+    kit: KitSettings = KitSettings()
+    generate: ProduceSettings = ProduceSettings()
+    filter: FilterSettings = FilterSettings()
+    export: ExportSettings = ExportSettings()
+    proof: ProofSettings = ProofSettings()

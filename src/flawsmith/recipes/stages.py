@@ -1,0 +1,306 @@
+"""The stages of a run. Each reads finished folders and writes its own; `core.store` skips, resumes and redoes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.files import read_json, write_json, write_text
+from flawsmith.core.protocols import Generator, Progress, silent
+from flawsmith.core.records import GOOD, Catalog, Sample
+from flawsmith.core.store import Manifest, read_manifest, run_stage
+from flawsmith.data.checks import check
+from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
+from flawsmith.data.readers import read_catalog
+from flawsmith.data.splits import split, summary, write_splits
+from flawsmith.recipes.settings import RunSettings
+
+DEMO = "demo"
+"""The word that stands for the built-in demo set where a data folder is expected."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One run: which data, into which folder, with which settings, told to whom."""
+
+    data: str
+    out: Path
+    settings: RunSettings
+    progress: Progress = silent
+
+    def folder(self, stage: str) -> Path:
+        """The folder of a stage."""
+        return self.out / stage
+
+    def digest(self, stage: str) -> str:
+        """Hash of a finished stage's outputs."""
+        return read_manifest(self.folder(stage)).digest
+
+    def do(
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        work: Callable[[Path], Mapping[str, Any]],
+    ) -> Manifest:
+        """Do a stage once (see `core.store.run_stage`), and say so."""
+        self.progress(stage, 0, 1, "")
+        manifest = run_stage(stage, self.folder(stage), settings, inputs, work)
+        self.progress(stage, 1, 1, "done")
+        return manifest
+
+
+def check_stage(route: Route) -> Manifest:
+    """Read the data set, look for what is wrong with it, and store it as a catalog. Raises DataError if unusable."""
+    settings = route.settings.data
+    root = _demo_data(route) if route.data == DEMO else Path(route.data)
+    catalog = read_catalog(
+        root.resolve(), layout=settings.layout, groups=settings.groups, classes=settings.classes, good=settings.good
+    )
+
+    def work(out: Path) -> Mapping[str, Any]:
+        problems = check(catalog)
+        rows = [{**problem.__dict__, "file": str(problem.file)} for problem in problems]
+        write_json(out / "problems.json", rows)
+        save_catalog(out / "catalog.json", catalog)
+        fatal = [problem for problem in problems if problem.severity == "error"]
+        if fatal:
+            lines = "\n".join(f"  {problem.file}: {problem.message}" for problem in fatal[:20])
+            raise DataError(f"{len(fatal)} files cannot be used; mend or remove them:\n{lines}")
+        return {"images": len(catalog), "problems": len(problems)}
+
+    return route.do("check", settings.model_dump(mode="json"), {"data": catalog_digest(catalog)}, work)
+
+
+def _demo_data(route: Route) -> Path:
+    from flawsmith.data.demo import write_demo
+
+    def work(out: Path) -> Mapping[str, Any]:
+        return {"images": len(write_demo(out, route.settings.demo))}
+
+    route.do("demo_data", route.settings.demo.model_dump(mode="json"), {}, work)
+    return route.folder("demo_data")
+
+
+def split_stage(route: Route) -> Manifest:
+    """Split into training, validation and the sealed test part; groups never straddle."""
+
+    def work(out: Path) -> Mapping[str, Any]:
+        splits = split(load_catalog(route.folder("check") / "catalog.json"), route.settings.split)
+        write_splits(splits, out)
+        write_json(out / "summary.json", summary(splits))
+        return {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
+
+    return route.do("split", route.settings.split.model_dump(mode="json"), {"check": route.digest("check")}, work)
+
+
+def training_part(route: Route) -> Catalog:
+    """Return the training part of the data."""
+    return load_catalog(route.folder("split") / "train.json")
+
+
+def fit_stage(route: Route) -> Manifest:
+    """Learn the generator, and measure masks, guides and gates on the training part."""
+    from flawsmith.synthesis.kit import Kit
+
+    settings = route.settings
+
+    def work(out: Path) -> Mapping[str, Any]:
+        train = training_part(route)
+        if not (out / "kit").is_dir():
+            samples = _kit_samples(train)
+            building = out / ".kit"
+            Kit.measure(samples, settings.kit, {entry.id: entry.group for entry in train}).save(building)
+            building.rename(out / "kit")
+        _fit(settings.generator, train, out / "model", route)
+        return {"defect_images": sum(entry.label != GOOD for entry in train), "good_images": len(train.labelled(GOOD))}
+
+    chosen = {
+        "generator": settings.generator,
+        "seed": settings.seed,
+        "kit": settings.kit.model_dump(mode="json"),
+        "settings": _family_settings(settings, settings.generator).model_dump(mode="json"),
+    }
+    return route.do("fit", chosen, {"split": route.digest("split")}, work)
+
+
+def _kit_samples(train: Catalog) -> list[Sample]:
+    return [load_sample(entry) for entry in train if entry.label != GOOD]
+
+
+def _family_settings(settings: RunSettings, name: str) -> Any:
+    from flawsmith.generators.catalogue import GENERATORS
+
+    family = GENERATORS[name]
+    return getattr(settings, name) if name in RunSettings.model_fields else family.settings()
+
+
+def _fit(name: str, train: Catalog, folder: Path, route: Route) -> None:
+    from flawsmith.generators.catalogue import GENERATORS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = _family_settings(route.settings, name)
+    GENERATORS[name].fit(train, settings, folder, seed=route.settings.seed, progress=route.progress)
+
+
+def _open(name: str, folder: Path) -> Generator:
+    from flawsmith.generators.catalogue import GENERATORS
+
+    return GENERATORS[name].load(folder)
+
+
+def workshop(route: Route, name: str, model: Path, *, judged: bool = True) -> Any:
+    """Return the workshop that makes images with a fitted generator."""
+    from flawsmith.synthesis.kit import Kit
+    from flawsmith.synthesis.make import Workshop
+
+    backgrounds = training_part(route).labelled(GOOD)
+    if not len(backgrounds):
+        raise DataError("no defect-free images in the training part: defects need backgrounds; add good images")
+    settings = route.settings
+    kit = Kit.load(route.folder("fit") / "kit")
+    return Workshop(_open(name, model), name, kit, settings.kit, settings.generate.plan, backgrounds, judged)
+
+
+def generate_stage(route: Route) -> Manifest:
+    """Make the synthetic images: plan, paint, composite, judge; rejected ones are replaced."""
+    from flawsmith.synthesis.plan import quotas
+    from flawsmith.synthesis.produce import produce
+
+    settings = route.settings
+
+    def work(out: Path) -> Mapping[str, Any]:
+        quota = quotas(training_part(route), settings.generate.plan)
+        made = workshop(route, settings.generator, route.folder("fit") / "model")
+        return produce(made, quota, settings.generate, out, progress=route.progress)
+
+    return route.do("generate", _generate_settings(settings), {"fit": route.digest("fit")}, work)
+
+
+def _generate_settings(settings: RunSettings) -> dict[str, Any]:
+    return {
+        "generate": settings.generate.model_dump(mode="json", exclude={"batch"}),
+        "kit": settings.kit.model_dump(mode="json"),
+    }
+
+
+def control_stage(route: Route, name: str) -> Manifest:
+    """Make the same number of images with a classical generator, unfiltered: the control of the proof."""
+    from flawsmith.synthesis.plan import quotas
+    from flawsmith.synthesis.produce import produce
+
+    settings = route.settings
+
+    def work(out: Path) -> Mapping[str, Any]:
+        train = training_part(route)
+        _fit(name, train, out / "model", route)
+        made = workshop(route, name, out / "model", judged=False)
+        plan = quotas(train, settings.generate.plan)
+        return produce(made, plan, settings.generate, out, progress=route.progress)
+
+    inputs = {"split": route.digest("split"), "fit": route.digest("fit")}
+    return route.do(f"control_{name}", {"control": name, **_generate_settings(settings)}, inputs, work)
+
+
+def filter_stage(route: Route) -> Manifest:
+    """Choose the samples that are used: those accepted by the gates and by the thresholds set here."""
+    from flawsmith.synthesis.produce import open_synthetic
+
+    settings = route.settings.filter
+
+    def work(out: Path) -> Mapping[str, Any]:
+        catalog = open_synthetic(route.folder("generate"))
+        kept, dropped = [], []
+        for entry in catalog:
+            scores = read_json(route.folder("generate") / "births" / f"{entry.id}.json")["scores"]
+            low = [f"{gate}: {scores[gate]:.3g}" for gate, least in settings.least.items() if scores[gate] < least]
+            kept.append(entry.id) if not low else dropped.append({"id": entry.id, "reasons": low})
+        write_json(out / "accepted.json", kept)
+        write_json(out / "rejected.json", dropped)
+        return {"accepted": len(kept), "rejected": len(dropped)}
+
+    return route.do("filter", settings.model_dump(mode="json"), {"generate": route.digest("generate")}, work)
+
+
+def chosen_synthetic(route: Route) -> Catalog:
+    """Return the synthetic images that passed the filter."""
+    from flawsmith.synthesis.produce import open_synthetic
+
+    kept = set(read_json(route.folder("filter") / "accepted.json"))
+    catalog = open_synthetic(route.folder("generate"))
+    return catalog.with_entries(entry for entry in catalog if entry.id in kept)
+
+
+def export_stage(route: Route) -> Manifest:
+    """Write the training part and the synthetic images, kept apart and marked, in each format wished."""
+    from flawsmith.data.writers import WRITERS, ExportItem
+
+    settings = route.settings.export
+    writers = {name: WRITERS[name] for name in settings.formats}
+
+    def work(out: Path) -> Mapping[str, Any]:
+        births = route.folder("generate") / "births"
+        splits = [("train", training_part(route)), ("val", load_catalog(route.folder("split") / "val.json"))]
+        items = [ExportItem(entry, False, name, None) for name, part in splits for entry in part]
+        made = chosen_synthetic(route)
+        items += [ExportItem(entry, True, "train", read_json(births / f"{entry.id}.json")) for entry in made]
+        for name, write in writers.items():
+            if not (out / name).is_dir():
+                write(items, out / f".{name}")
+                (out / f".{name}").rename(out / name)
+        return {"real": len(items) - len(made), "synthetic": len(made), "formats": list(writers)}
+
+    inputs = {"split": route.digest("split"), "generate": route.digest("generate"), "filter": route.digest("filter")}
+    return route.do("export", settings.model_dump(mode="json"), inputs, work)
+
+
+def prove_stage(route: Route) -> Manifest:
+    """Train inspectors with and without the synthetic images and compare them on the sealed test part."""
+    from flawsmith.proof.prove import prove
+    from flawsmith.synthesis.produce import open_synthetic
+
+    controls = route.settings.controls
+    for name in controls:
+        control_stage(route, name)
+
+    def work(out: Path) -> Mapping[str, Any]:
+        arms: dict[str, Catalog | None] = {"real": None}
+        for name in controls:
+            arms[f"real+{name}"] = open_synthetic(route.folder(f"control_{name}"))
+        arms["real+synthetic"] = chosen_synthetic(route)
+        val = load_catalog(route.folder("split") / "val.json")
+        settings = route.settings.proof
+        proof = prove(training_part(route), val, route.folder("split"), arms, settings, out, progress=route.progress)
+        return {"verdict": dict(proof.verdict), "arms": len(arms)}
+
+    inputs = {name: route.digest(name) for name in ("split", "generate", "filter", *(f"control_{n}" for n in controls))}
+    return route.do("prove", route.settings.proof.model_dump(mode="json"), inputs, work)
+
+
+def report_stage(route: Route) -> Manifest:
+    """Write the report: one HTML file."""
+    from flawsmith.proof.report.render import render
+    from flawsmith.recipes.report import gather
+
+    def work(out: Path) -> Mapping[str, Any]:
+        write_text(out / "report.html", render(gather(route)))
+        return {}
+
+    names = [name for name in STAGES if name != "report"]
+    inputs = {name: route.digest(name) for name in names if (route.folder(name) / "manifest.json").is_file()}
+    return route.do("report", {"data": route.data}, inputs, work)
+
+
+STAGES: dict[str, Callable[[Route], Manifest]] = {
+    "check": check_stage,
+    "split": split_stage,
+    "fit": fit_stage,
+    "generate": generate_stage,
+    "filter": filter_stage,
+    "export": export_stage,
+    "prove": prove_stage,
+    "report": report_stage,
+}

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from flawsmith.proof.statistics import Unit, best_other, difference, draw, summary
+
+GROUPS = 30
+
+
+def unit(arm, seed, shift, world_seed=0):
+    """A unit whose 30 groups of one image each score higher by `shift` where they are defective."""
+    rng = np.random.default_rng([world_seed, seed])
+    defective = np.arange(GROUPS) % 2 == 0
+    scores = np.round(rng.normal(0, 1, GROUPS) + shift * defective, 1)
+    distinct, place = np.unique(scores, return_inverse=True)
+    counts = np.zeros((2, GROUPS, len(distinct)), np.int64)
+    counts[np.where(defective, 0, 1), np.arange(GROUPS), place] = 1
+    numbers = {
+        "image_auroc": roc_auc_score(defective, scores),
+        "image_ap": average_precision_score(defective, scores),
+    }
+    metrics = {**numbers, "pixel_auroc": numbers["image_auroc"], "pixel_ap": numbers["image_ap"]}
+    pair = (counts[0], counts[1])
+    return Unit(arm, seed, metrics, pair, pair, defective), scores
+
+
+def test_resampling_equals_repeating_the_images():
+    made, scores = unit("real", 0, 1.0)
+    weights = np.random.default_rng(1).integers(0, 3, (5, GROUPS))
+    values = made.resampled(weights)
+    for row, weight in enumerate(weights):
+        labels, repeated = np.repeat(made.defective, weight), np.repeat(scores, weight)
+        assert values["image_ap"][row] == pytest.approx(average_precision_score(labels, repeated))
+        assert values["pixel_auroc"][row] == pytest.approx(roc_auc_score(labels, repeated))
+
+
+def test_summary_holds_means_spreads_and_intervals_around_them():
+    units = [unit(arm, seed, shift)[0] for arm, shift in (("real", 0.5), ("ours", 3.0)) for seed in range(3)]
+    draws = draw(units, 500)
+    rows = summary(units, draws)
+    assert [row["arm"] for row in rows] == ["real", "ours"]
+    for row in rows:
+        numbers = [each.metrics["image_ap"] for each in units if each.arm == row["arm"]]
+        found = row["metrics"]["image_ap"]
+        assert found["mean"] == pytest.approx(np.mean(numbers))
+        assert found["sd"] == pytest.approx(np.std(numbers, ddof=1))
+        assert found["low"] < found["mean"] < found["high"]
+    gap = difference(rows, draws, "image_ap", "ours", "real")
+    assert gap["low"] > 0
+    assert gap["low"] < gap["mean"] < gap["high"]
+    assert best_other(rows, "image_ap", "real") == "ours"
+
+
+def test_an_arm_does_not_differ_from_its_twin():
+    units = [unit(arm, seed, 1.0)[0] for arm in ("real", "twin") for seed in range(3)]
+    draws = draw(units, 200)
+    gap = difference(summary(units, draws), draws, "image_ap", "twin", "real")
+    assert (gap["mean"], gap["low"], gap["high"]) == (0, 0, 0)
+
+
+def test_equal_arms_are_rarely_told_apart():
+    wrong = 0
+    for world in range(40):
+        units = [
+            unit(arm, seed, 1.0, 1000 * world + 7 * shift)[0]
+            for arm, shift in (("a", 0), ("b", 1))
+            for seed in (0, 1, 2)
+        ]
+        draws = draw(units, 200)
+        gap = difference(summary(units, draws), draws, "image_ap", "b", "a")
+        wrong += gap["low"] > 0 or gap["high"] < 0
+    assert wrong <= 8

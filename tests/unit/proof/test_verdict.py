@@ -1,0 +1,66 @@
+import pytest
+
+from flawsmith.proof.plateau import has_plateaued, value_of
+from flawsmith.proof.verdict import judge
+
+
+def gap(low, high, other="real+copy_paste"):
+    return {"mean": (low + high) / 2, "low": low, "high": high, "other": other}
+
+
+def verdict(pixel_best, image_best, pixel_base, image_base, converged=True):
+    best = {"pixel_ap": gap(*pixel_best), "image_ap": gap(*image_best)}
+    base = {"pixel_ap": gap(*pixel_base, "real"), "image_ap": gap(*image_base, "real")}
+    return judge("real+synthetic", best, base, converged)
+
+
+def test_helps_only_when_surely_better_than_the_best_other_arm():
+    found = verdict((0.02, 0.1), (-0.01, 0.03), (0.05, 0.2), (0.0, 0.05))
+    assert found["verdict"] == "helps"
+    assert found["metrics"] == {"pixel_ap": "helps", "image_ap": "no evidence"}
+    assert "+6.0 points of pixel AP" in found["sentence"]
+    assert "between +2.0 and +10.0" in found["sentence"]
+
+
+def test_better_than_real_alone_but_not_than_copy_paste_is_no_evidence():
+    found = verdict((-0.02, 0.06), (-0.02, 0.02), (0.05, 0.2), (0.01, 0.1))
+    assert found["verdict"] == "no evidence"
+
+
+def test_worse_than_copy_paste_but_not_than_real_is_not_called_hurting():
+    found = verdict((-0.1, -0.02), (-0.02, 0.02), (-0.01, 0.1), (-0.01, 0.1))
+    assert found["verdict"] == "no evidence"
+    assert "real+copy_paste does better" in found["sentence"]
+
+
+def test_one_hurt_metric_outweighs_a_helped_one():
+    found = verdict((0.02, 0.1), (-0.2, -0.1), (0.05, 0.2), (-0.2, -0.1))
+    assert found["verdict"] == "hurts"
+    assert "Do not use" in found["sentence"]
+
+
+@pytest.mark.parametrize(("converged", "words"), [(True, ""), (False, "still improving"), (None, "unknown")])
+def test_the_sentence_cautions_about_unfinished_training(converged, words):
+    calm = verdict((0.02, 0.1), (0, 0.1), (0.02, 0.1), (0, 0.1))["sentence"]
+    found = verdict((0.02, 0.1), (0, 0.1), (0.02, 0.1), (0, 0.1), converged)["sentence"]
+    assert words in found
+    assert (found == calm) == (converged is True)
+
+
+def test_an_undefined_metric_is_no_evidence():
+    nan = float("nan")
+    found = verdict((nan, nan), (0.01, 0.02), (nan, nan), (0.01, 0.02))
+    assert found["metrics"]["pixel_ap"] == "no evidence"
+    assert "cannot be compared" in found["sentence"]
+
+
+def test_plateau_needs_patience_and_forgives_noise():
+    assert not has_plateaued([0.5, 0.5], 2, 0.0)
+    assert has_plateaued([0.1, 0.6, 0.55, 0.58, 0.601], 3, 0.005)
+    assert not has_plateaued([0.1, 0.6, 0.55, 0.58, 0.61], 3, 0.005)
+    assert not has_plateaued([float("nan")] * 9, 3, 0.005)
+
+
+def test_a_look_is_worth_the_mean_of_what_is_known():
+    assert value_of({"step": 1, "image_ap": 0.5, "pixel_ap": 0.25}) == pytest.approx(0.375)
+    assert value_of({"step": 1, "image_ap": 0.5, "pixel_ap": None}) == 0.5
