@@ -1,0 +1,129 @@
+"""Where defects go: finding the object, staying on it, following where the class occurs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.draw import disk
+
+from flawsmith.core.errors import DataError
+from flawsmith.core.records import Defect, Sample
+from flawsmith.masks.bank import MaskBank, MaskSettings
+from flawsmith.masks.placement import find_foreground, place
+
+HW = (90, 130)
+
+
+def bank_at(row: float = 0.5, column: float = 0.5) -> MaskBank:
+    mask = np.zeros((101, 101), bool)
+    mask[round(100 * row), round(100 * column)] = True
+    return MaskBank.measure([Sample("a", np.zeros((101, 101, 1), np.uint8), "pit", (Defect("pit", mask),))])
+
+
+def region() -> np.ndarray:
+    on = np.zeros(HW, bool)
+    on[disk((45, 60), 35, shape=HW)] = True
+    return on
+
+
+CUTOUT = np.ones((7, 11), bool)
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10_000), anywhere=st.sampled_from([0.0, 0.2, 1.0]))
+def test_a_placed_mask_is_inside_and_on_the_object(seed, anywhere):
+    on = region()
+    placed = place(CUTOUT, on, bank_at(), "pit", np.random.default_rng(seed), MaskSettings(anywhere=anywhere))
+    assert 0 <= placed.top <= HW[0] - 7
+    assert 0 <= placed.left <= HW[1] - 11
+    assert placed.mask is CUTOUT
+    assert on[placed.top : placed.top + 7, placed.left : placed.left + 11].mean() >= 0.95
+
+
+def places(bank: MaskBank, on: np.ndarray, count: int = 150, **wishes) -> np.ndarray:
+    chosen = MaskSettings(**wishes)
+    found = [place(CUTOUT, on, bank, "pit", np.random.default_rng(seed), chosen) for seed in range(count)]
+    return np.array([(each.top + 3.5, each.left + 5.5) for each in found])
+
+
+def test_places_follow_where_the_class_occurs():
+    everywhere = np.ones(HW, bool)
+    found = places(bank_at(0.25, 0.75), everywhere, anywhere=0.0)
+    assert found.mean(0) == pytest.approx([0.25 * HW[0], 0.75 * HW[1]], rel=0.05)
+    assert (found.std(0) < 0.15 * np.array(HW)).all()
+
+
+def test_places_move_with_the_object():
+    on = np.zeros(HW, bool)
+    on[40:80, 70:120] = True
+    found = places(bank_at(0.5, 0.5), on, anywhere=0.0)
+    assert found.mean(0) == pytest.approx([60, 95], abs=2)
+
+
+def test_anywhere_is_anywhere():
+    found = places(bank_at(0.1, 0.1), np.ones(HW, bool), anywhere=1.0)
+    assert found.mean(0) == pytest.approx([45, 65], rel=0.12)
+    assert found[:, 1].max() > 100
+
+
+def test_the_seed_decides_the_place():
+    assert np.array_equal(places(bank_at(), region(), 10), places(bank_at(), region(), 10))
+
+
+def test_masks_that_fit_nowhere_are_refused():
+    rng, bank = np.random.default_rng(0), bank_at()
+    with pytest.raises(DataError, match="does not fit a picture of 130 x 90"):
+        place(np.ones((7, 131), bool), np.ones(HW, bool), bank, "pit", rng, MaskSettings())
+    with pytest.raises(DataError, match="does not fit"):
+        place(CUTOUT, np.zeros(HW, bool), bank, "pit", rng, MaskSettings())
+    narrow = np.zeros(HW, bool)
+    narrow[:, 60:66] = True
+    with pytest.raises(DataError, match="no place on the object"):
+        place(CUTOUT, narrow, bank, "pit", rng, MaskSettings())
+
+
+def test_a_mask_as_large_as_the_picture_fits_once():
+    placed = place(np.ones(HW, bool), np.ones(HW, bool), bank_at(), "pit", np.random.default_rng(0), MaskSettings())
+    assert (placed.top, placed.left) == (0, 0)
+
+
+def photograph(on: np.ndarray, part: float, ground: float, dtype=np.uint8, channels: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    plane = np.where(on, part, ground) + rng.normal(0, 0.01, on.shape)
+    top = np.iinfo(dtype).max
+    return np.repeat((plane.clip(0, 1) * top).astype(dtype)[..., None], channels, 2)
+
+
+@pytest.mark.parametrize(("part", "ground"), [(0.7, 0.1), (0.2, 0.9)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("hw", [(200, 240), (700, 901)])
+def test_a_part_before_a_plain_background_is_found(part, ground, dtype, channels, hw):
+    on = np.zeros(hw, bool)
+    on[disk((hw[0] / 2, hw[1] / 2), 0.35 * hw[0])] = True
+    found = find_foreground(photograph(on, part, ground, dtype, channels))
+    assert found.shape == hw
+    assert found.dtype == np.bool_
+    assert (found & on).sum() / (found | on).sum() > 0.9
+
+
+def test_a_hole_in_the_part_belongs_to_it():
+    on = np.zeros((200, 240), bool)
+    on[disk((100, 120), 70)] = True
+    hollow = on.copy()
+    hollow[disk((100, 120), 12)] = False
+    found = find_foreground(photograph(hollow, 0.7, 0.1))
+    assert found[100, 120]
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_picture_of_surface_alone_is_object_everywhere(level):
+    assert find_foreground(photograph(np.ones((120, 150), bool), level, level)).all()
+    rough = np.random.default_rng(0).integers(0, 256, (120, 150, 3)).astype(np.uint8)
+    assert find_foreground(rough).all()
+
+
+def test_a_small_dark_defect_is_not_the_object():
+    defect = np.zeros((200, 240), bool)
+    defect[90:100, 100:115] = True
+    assert find_foreground(photograph(defect, 0.1, 0.6)).all()
