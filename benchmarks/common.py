@@ -16,7 +16,9 @@ RESULTS = Path(__file__).parent / "results"
 def commit() -> str:
     """Return the commit of the code that is measured, marked when the tree is not clean."""
     here = Path(__file__).parent
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True).stdout.strip()
+    found = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True
+    ).stdout.strip()
     changed = subprocess.run(
         ["git", "status", "--porcelain", "--", "../src"], cwd=here, capture_output=True, text=True
     ).stdout.strip()
@@ -43,7 +45,11 @@ def append(file: str, rows: list[dict[str, Any]]) -> None:
     path = RESULTS / file
     path.parent.mkdir(exist_ok=True)
     names = {row.get("name") for row in rows if "name" in row}
-    kept = [line for line in (path.read_text().splitlines() if path.exists() else []) if json.loads(line).get("name") not in names or not names]
+    kept = [
+        line
+        for line in (path.read_text().splitlines() if path.exists() else [])
+        if json.loads(line).get("name") not in names or not names
+    ]
     lines = kept + [json.dumps(row, sort_keys=True) for row in rows]
     path.write_text("\n".join(lines) + "\n")
     for row in rows:

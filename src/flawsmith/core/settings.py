@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.registry import unknown
@@ -17,6 +18,21 @@ class Settings(BaseModel):
     """Base of every settings model: frozen, keyword only, unknown names refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_nested_defaults(cls, tree: Any) -> Any:
+        """Let a part of a nested section change only that part: the rest keeps this model's default, not its type's."""
+        if not isinstance(tree, Mapping):
+            return tree
+        return {name: _over_default(cls.model_fields.get(name), value) for name, value in tree.items()}
+
+
+def _over_default(field: FieldInfo | None, value: Any) -> Any:
+    default = field.default if field is not None else None
+    if not isinstance(default, BaseModel) or not isinstance(value, Mapping):
+        return value
+    return {**{name: getattr(default, name) for name in default.model_fields_set}, **value}
 
 
 Model = TypeVar("Model", bound=Settings)

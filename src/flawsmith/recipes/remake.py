@@ -7,9 +7,12 @@ from pathlib import Path
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Birth
+from flawsmith.core.settings import validated
+from flawsmith.core.store import read_manifest
 from flawsmith.data.image_io import read_metadata, write_image
-from flawsmith.recipes.run import run_settings
-from flawsmith.recipes.stages import Route, workshop
+from flawsmith.recipes.route import Route
+from flawsmith.recipes.settings import RunSettings
+from flawsmith.recipes.stages import workshop
 
 
 def remake(image: str | Path, out: str | Path, run: str | Path | None = None) -> Path:
@@ -27,10 +30,12 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
         raise DataError(f"{image} carries no birth record: it is not an image that flawsmith made")
     birth = Birth.from_json(json.loads(text))
     folder = Path(run) if run else _run_folder(image)
-    route = Route("", folder, run_settings(folder))
-    control = folder / f"control_{birth.generator}" / "model"
-    model = folder / "fit" / "model" if birth.generator == route.settings.generator else control
-    shop = workshop(route, birth.generator, model, judged=birth.generator == route.settings.generator)
+    fitted = read_manifest(folder / "fit").settings["generator"] == birth.generator
+    stage, home = ("generate", "fit") if fitted else (f"control_{birth.generator}", f"control_{birth.generator}")
+    model = folder / home / "model"
+    used = read_manifest(folder / stage).settings
+    settings = validated(RunSettings, {"generate": used["generate"], "kit": used["kit"]})
+    shop = workshop(Route("", folder, settings), birth.generator, model, judged=fitted)
     if shop.generator.weights_sha256 != birth.weights_sha256:
         raise DataError(f"{image} was made with other weights than those in {model}: give the run that made it")
     label, slot = birth.id.rsplit("/", 1)

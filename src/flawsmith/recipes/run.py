@@ -12,8 +12,9 @@ from flawsmith.core.files import read_json, write_text
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.registry import unknown
 from flawsmith.core.settings import resolve, to_yaml, validated
+from flawsmith.recipes.route import Route
 from flawsmith.recipes.settings import RunSettings
-from flawsmith.recipes.stages import STAGES, Route
+from flawsmith.recipes.stages import STAGES
 
 SETTINGS_FILE = "settings.yaml"
 
@@ -39,7 +40,7 @@ class Run:
     def verdict(self) -> str:
         """The verdict in words."""
         verdict = self.results["verdict"]
-        return f"{verdict['word']}: {verdict['sentence']}"
+        return f"{verdict['verdict']}: {verdict['sentence']}"
 
 
 def run_settings(out: Path, file: Path | None = None, overrides: Iterable[str] = ()) -> RunSettings:
@@ -63,6 +64,7 @@ def run(
     chosen = settings or run_settings(folder)
     if sections:
         chosen = merge(chosen, sections)
+    check_choices(chosen)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / SETTINGS_FILE, to_yaml(chosen))
     route = Route(str(data), folder, chosen, progress)
@@ -71,6 +73,23 @@ def run(
         if name == until:
             break
     return Run(folder)
+
+
+def check_choices(settings: RunSettings) -> None:
+    """Raise SettingsError for a generator, control, format, inspector or gate that does not exist."""
+    from flawsmith.data.writers import WRITERS
+    from flawsmith.filtering.gates import GATES
+    from flawsmith.generators.catalogue import GENERATORS
+
+    chosen: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        ("generator", (settings.generator, *settings.controls), GENERATORS),
+        ("format", settings.export.formats, WRITERS),
+        ("gate", settings.filter.least, GATES),
+    ]
+    for kind, names, known in chosen:
+        for name in names:
+            if name not in known:
+                raise SettingsError(unknown(kind, name, known))
 
 
 def merge(settings: RunSettings, sections: dict[str, Any]) -> RunSettings:

@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.files import read_json, write_json, write_text
-from flawsmith.core.protocols import Generator, Progress, silent
+from flawsmith.core.protocols import Generator
 from flawsmith.core.records import GOOD, Catalog, Sample
-from flawsmith.core.store import Manifest, read_manifest, run_stage
+from flawsmith.core.store import Manifest
 from flawsmith.data.checks import check
 from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
 from flawsmith.data.readers import read_catalog
 from flawsmith.data.splits import split, summary, write_splits
+from flawsmith.recipes.route import Route, chosen_synthetic, training_part
 from flawsmith.recipes.settings import RunSettings
 
 DEMO = "demo"
 """The word that stands for the built-in demo set where a data folder is expected."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """One run: which data, into which folder, with which settings, told to whom."""
-
-    data: str
-    out: Path
-    settings: RunSettings
-    progress: Progress = silent
-
-    def folder(self, stage: str) -> Path:
-        """The folder of a stage."""
-        return self.out / stage
-
-    def digest(self, stage: str) -> str:
-        """Hash of a finished stage's outputs."""
-        return read_manifest(self.folder(stage)).digest
-
-    def do(
-        self,
-        stage: str,
-        settings: Mapping[str, Any],
-        inputs: Mapping[str, str],
-        work: Callable[[Path], Mapping[str, Any]],
-    ) -> Manifest:
-        """Do a stage once (see `core.store.run_stage`), and say so."""
-        self.progress(stage, 0, 1, "")
-        manifest = run_stage(stage, self.folder(stage), settings, inputs, work)
-        self.progress(stage, 1, 1, "done")
-        return manifest
 
 
 def check_stage(route: Route) -> Manifest:
@@ -95,11 +64,6 @@ def split_stage(route: Route) -> Manifest:
         return {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
 
     return route.do("split", route.settings.split.model_dump(mode="json"), {"check": route.digest("check")}, work)
-
-
-def training_part(route: Route) -> Catalog:
-    """Return the training part of the data."""
-    return load_catalog(route.folder("split") / "train.json")
 
 
 def fit_stage(route: Route) -> Manifest:
@@ -223,15 +187,6 @@ def filter_stage(route: Route) -> Manifest:
         return {"accepted": len(kept), "rejected": len(dropped)}
 
     return route.do("filter", settings.model_dump(mode="json"), {"generate": route.digest("generate")}, work)
-
-
-def chosen_synthetic(route: Route) -> Catalog:
-    """Return the synthetic images that passed the filter."""
-    from flawsmith.synthesis.produce import open_synthetic
-
-    kept = set(read_json(route.folder("filter") / "accepted.json"))
-    catalog = open_synthetic(route.folder("generate"))
-    return catalog.with_entries(entry for entry in catalog if entry.id in kept)
 
 
 def export_stage(route: Route) -> Manifest:

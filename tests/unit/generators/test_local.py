@@ -1,5 +1,7 @@
 """The local generator: scales, crops, and a painter whose pictures depend on seeds alone."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.records import GOOD, Defect, Patch, Sample
-from flawsmith.generators.local.crops import CropBank, defect_views, loosen, measured_gain, to_plate
+from flawsmith.generators.local.crops import CropBank, defect_views, loosen, measured_gain
 from flawsmith.generators.local.net import Condition, LocalNet, region_of
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.scales import RATIO, pyramid, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
+from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE
 
 TINY = LocalSettings(
@@ -27,7 +30,7 @@ def test_pyramid_starts_with_the_whole_defect_and_ends_at_the_cameras_pixels(ext
     scales = pyramid(extent, side, fill)
     assert scales[-1] == 1.0
     assert extent / scales[0] <= fill * side + 1e-6 or scales[0] == 1.0
-    assert all(1 < coarse / fine <= RATIO + 1e-6 for coarse, fine in zip(scales, scales[1:], strict=False))
+    assert all(1 < coarse / fine <= RATIO + 1e-6 for coarse, fine in pairwise(scales))
 
 
 def test_thin_lines_survive_shrinking():
@@ -49,7 +52,7 @@ def sample(seed: int = 0, size: int = 48, channels: int = 1, dtype=np.uint8) -> 
 
 def test_batches_are_in_range_and_hold_good_crops_too():
     views = defect_views(sample(), 1, TINY)
-    bank = CropBank(views, [to_plate(sample(1), 1)], TINY)
+    bank = CropBank(views, [plate_of(sample(1).image, 1)], TINY)
     batch = bank.batch(np.random.default_rng(0), 64)
     assert batch["image"].shape == (64, 1, 32, 32)
     assert set(batch["label"].tolist()) == {0, 1}
@@ -131,5 +134,7 @@ def test_the_network_is_the_identity_at_no_noise():
     net = LocalNet(1, 1, len(GUIDE), TINY.net)
     x = torch.randn(2, 2, 32, 32)
     ones = torch.ones(2, 1, 32, 32)
-    told = Condition(x[:, :1], ones, ones, torch.tensor([0, 1]), torch.zeros(2, len(GUIDE)), torch.ones(2, 1), torch.zeros(2))
+    told = Condition(
+        x[:, :1], ones, ones, torch.tensor([0, 1]), torch.zeros(2, len(GUIDE)), torch.ones(2, 1), torch.zeros(2)
+    )
     assert torch.allclose(net(x, torch.full((2,), 1e-5), told), x, atol=1e-4)

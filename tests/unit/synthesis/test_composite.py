@@ -29,9 +29,7 @@ def case(seed: int, dtype, channels: int):
 
 
 @settings(max_examples=40)
-@given(
-    seed=st.integers(0, 2**32 - 1), dtype=st.sampled_from([np.uint8, np.uint16]), channels=st.sampled_from([1, 3])
-)
+@given(seed=st.integers(0, 2**32 - 1), dtype=st.sampled_from([np.uint8, np.uint16]), channels=st.sampled_from([1, 3]))
 def test_far_pixels_are_the_backgrounds_and_the_core_is_painted(seed, dtype, channels):
     image, window, painting, full = case(seed, dtype, channels)
     result = composite(image, window, painting, SETTINGS)

@@ -12,7 +12,11 @@ from flawsmith.synthesis.plan import PlanSettings, drawn_labels, order, orders, 
 
 def catalog(good: int = 90, scratch: int = 6, stain: int = 4) -> Catalog:
     rows = [(GOOD, good), ("scratch", scratch), ("stain", stain)]
-    entries = [Entry(f"{label}/{n}", Path(f"{label}{n}.png"), label, f"{label}{n}") for label, count in rows for n in range(count)]
+    entries = [
+        Entry(f"{label}/{n}", Path(f"{label}{n}.png"), label, f"{label}{n}")
+        for label, count in rows
+        for n in range(count)
+    ]
     return Catalog("test", Path(), "folder", tuple(entries))
 
 

@@ -24,7 +24,7 @@ def _solarise(plate: Plate, rng: np.random.Generator) -> Plate:
 
 def _posterise(plate: Plate, rng: np.random.Generator) -> Plate:
     levels = np.float32(rng.integers(2, 7))
-    return np.rint(plate * levels) / levels
+    return np.asarray(np.rint(plate * levels) / levels, np.float32)
 
 
 def _invert(plate: Plate, rng: np.random.Generator) -> Plate:

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
-from flawsmith.core.records import Defect, Image, Sample
+from flawsmith.core.records import Defect, Sample
 from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, measure_guide
 from flawsmith.masks.morphology import clusters
-
-Plate = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class View:
-    """One image at one scale: pixels HWC in [-1, 1]; for a defect also its mask, the pixels to centre on and guide."""
+    """One image at one scale: tones HWC (see `tone`); for a defect also its mask, the pixels to centre on and guide."""
 
     pixels: Plate
     scale: float
@@ -31,22 +30,9 @@ class View:
     guide: NDArray[np.float32] | None = None
 
 
-def plate_of(image: Image, channels: int) -> Plate:
-    """Return an HWC picture of any depth as float32 in [-1, 1] with `channels` channels."""
-    plate = image.astype(np.float32) * np.float32(2 / np.iinfo(image.dtype).max) - np.float32(1)
-    if plate.shape[2] == channels:
-        return plate
-    return plate.mean(2, keepdims=True) if channels == 1 else np.repeat(plate, channels, 2)
-
-
-def to_plate(sample: Sample, channels: int) -> Plate:
-    """Return a sample's pixels as float32 HWC in [-1, 1]."""
-    return plate_of(sample.image, channels)
-
-
 def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict[str, list[list[View]]]:
     """Return, per class, one list of views (coarse to fine) for each defect of a sample."""
-    plate = to_plate(sample, channels)
+    plate = plate_of(sample.image, channels)
     found: dict[str, list[list[View]]] = {}
     everything = sample.mask
     for defect in (Defect(whole.label, part) for whole in sample.defects for part in clusters(whole.mask)):
@@ -79,7 +65,7 @@ def measured_gain(defects: Mapping[str, Sequence[Sequence[View]]]) -> float:
 class CropBank:
     """Everything the network learns from, cut and scaled once; a batch is then a matter of slicing.
 
-    Batches are mappings of tensors: `image` (N, C, S, S) in [-1, 1], `mask` and `asked` (N, 1, S, S) in {0, 1},
+    Batches are mappings of tensors: `image` (N, C, S, S) tones, `mask` and `asked` (N, 1, S, S) in {0, 1},
     `label` (N,) class numbers, `guide` (N, G), `scale` (N,) log2 of camera pixels per network pixel.
     """
 
@@ -117,7 +103,7 @@ class CropBank:
             image = self._cut_good(plate, view.scale, rng)
             mask, number, guide = np.zeros_like(mask), len(self.labels), np.zeros_like(guide)
         assert guide is not None
-        image, mask, asked = self._vary(image, mask, asked, rng)
+        image, mask, asked, guide = self._vary(image, mask, asked, guide, rng)
         return image, mask, loosen(asked, rng), number, guide, float(np.log2(view.scale))
 
     def _cut(self, view: View, rng: np.random.Generator) -> tuple[Plate, NDArray[np.bool_]]:
@@ -142,16 +128,22 @@ class CropBank:
         return pad_to(piece, side)[:side, :side]
 
     def _vary(
-        self, image: Plate, mask: NDArray[np.bool_], asked: NDArray[np.bool_], rng: np.random.Generator
-    ) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_]]:
-        settings = self.settings
-        gain = 1 + settings.gain * rng.uniform(-1, 1)
-        image = (image * gain + 2 * settings.brightness * rng.uniform(-1, 1)).astype(np.float32)
-        arrays = (image, mask, asked)
-        if settings.symmetry:
-            turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-            arrays = tuple(np.rot90(each[:, ::-1] if mirror else each, turns) for each in arrays)  # type: ignore[assignment]
-        return tuple(np.ascontiguousarray(each) for each in arrays)  # type: ignore[return-value]
+        self,
+        image: Plate,
+        mask: NDArray[np.bool_],
+        asked: NDArray[np.bool_],
+        guide: NDArray[np.float32],
+        rng: np.random.Generator,
+    ) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]]:
+        image = (image * (1 + self.settings.gain * rng.uniform(-1, 1))).astype(np.float32)
+        down, across = (int(step) for step in (rng.choice((1, -1), 2) if self.settings.mirror else (1, 1)))
+        image, mask, asked = (
+            image[::down, ::across].copy(),
+            mask[::down, ::across].copy(),
+            asked[::down, ::across].copy(),
+        )
+        turned = np.where(np.array(GUIDE) == "orientation_sin2", down * across, 1).astype(np.float32)
+        return image, mask, asked, guide * turned
 
 
 def pad_to(array: NDArray[np.generic], side: int) -> NDArray:  # type: ignore[type-arg]

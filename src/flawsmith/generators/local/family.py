@@ -12,11 +12,12 @@ from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.rng import derive_seed, stream
 from flawsmith.core.settings import Settings
 from flawsmith.data.loading import load_sample
-from flawsmith.generators.local.crops import CropBank, Plate, View, defect_views, measured_gain, to_plate
+from flawsmith.generators.local.crops import CropBank, View, defect_views, measured_gain
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.generators.registry import GENERATORS
 from flawsmith.masks.guide import GUIDE
 from flawsmith.training.device import pick_device
@@ -77,7 +78,7 @@ def load_crops(catalog: Catalog, settings: LocalSettings, seed: int) -> tuple[Cr
             f"{catalog.name}: {len(samples)} defect images but no defect masks in the training part; "
             "the local generator learns from masks: add them, or choose another generator"
         )
-    plates: list[Plate] = [to_plate(sample, channels) for sample in goods]
+    plates: list[Plate] = [plate_of(sample.image, channels) for sample in goods]
     return CropBank(defects, plates, settings), channels
 
 

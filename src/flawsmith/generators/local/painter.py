@@ -22,11 +22,11 @@ from flawsmith.diffusion.inpainting import keep_known
 from flawsmith.diffusion.samplers import SAMPLERS
 from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
-from flawsmith.generators.local.crops import Plate, plate_of
 from flawsmith.generators.local.net import Condition, LocalNet
 from flawsmith.generators.local.scales import pyramid, shrink
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
+from flawsmith.generators.local.tone import Plate, picture_of, plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.device import autocast_for
 
@@ -173,9 +173,7 @@ def _finish(patch: Patch, plate: Plate, painted: Plate, scale: float) -> Paintin
         change = np.concatenate([painted[..., :-1] - coarse, painted[..., -1:]], 2)
         change = shrink(change, (patch.mask.shape[0], patch.mask.shape[1]))
         painted = np.concatenate([plate + change[..., :-1], change[..., -1:]], 2)
-    top = np.iinfo(patch.background.dtype).max
-    image = np.clip(np.rint((painted[..., :-1].astype(np.float64) + 1) * (top / 2)), 0, top)
-    image = image.astype(patch.background.dtype)
+    image = picture_of(painted[..., :-1], patch.background.dtype)
     if image.shape[2] != patch.background.shape[2]:
         image = image[..., :1] if patch.background.shape[2] == 1 else np.repeat(image, 3, 2)
     return Painting(image, painted[..., -1] > 0)

@@ -14,15 +14,16 @@ from flawsmith.core.geometry import Window
 from flawsmith.core.records import Patch
 from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.tiling import cover
-from flawsmith.generators.local.crops import Plate, pad_to
+from flawsmith.generators.local.crops import pad_to
 from flawsmith.generators.local.net import MASK_SCALE, region_of
 from flawsmith.generators.local.scales import scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.local.tone import Plate
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """One patch at one scale: its crop (HWC in [-1, 1]), where the defect is wanted, and what is repainted (HW)."""
+    """One patch at one scale: its crop (HWC tones), where the defect is wanted, and what is repainted (HW)."""
 
     patch: int
     scale: float
@@ -109,7 +110,7 @@ class Sheet:
         return torch.cat([whole[..., w.top : w.bottom, w.left : w.right] for w in self.windows])
 
     def apart(self, whole: Tensor, gain: float) -> list[Plate]:
-        """Return each canvas of a finished sheet in [-1, 1], HWC with the mask as last channel, without padding."""
+        """Return each canvas of a finished sheet: HWC tones with the mask as last channel, without padding."""
         array = whole[0].permute(1, 2, 0).float().cpu().numpy()
         pieces = []
         for top, canvas in zip(self.tops, self.canvases, strict=False):

@@ -1,0 +1,29 @@
+"""Tones: pixels as logarithms of intensity, in which a change of exposure is a mere shift."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from flawsmith.core.records import Image
+
+Plate = NDArray[np.float32]
+
+TOE = 0.1
+"""Share of the full range added before the logarithm: keeps the noise of dark pixels from filling the scale."""
+
+
+def plate_of(image: Image, channels: int) -> Plate:
+    """Return an HWC picture of any depth as float32 tones in [log(TOE / (1 + TOE)), 0] with `channels` channels."""
+    share = image.astype(np.float32) * np.float32(1 / np.iinfo(image.dtype).max)
+    plate = np.asarray(np.log((share + np.float32(TOE)) / np.float32(1 + TOE)), np.float32)
+    if plate.shape[2] == channels:
+        return plate
+    return plate.mean(2, keepdims=True) if channels == 1 else np.repeat(plate, channels, 2)
+
+
+def picture_of(plate: Plate, dtype: DTypeLike) -> Image:
+    """Return tones as a picture of an unsigned integer type; what is out of range is clipped."""
+    top = np.iinfo(np.dtype(dtype)).max
+    share = np.exp(plate.astype(np.float64)) * (1 + TOE) - TOE
+    return np.clip(np.rint(share * top), 0, top).astype(dtype)

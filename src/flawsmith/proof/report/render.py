@@ -1,0 +1,48 @@
+"""Turn gathered data into the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from flawsmith.proof.report.data import ReportData
+from flawsmith.proof.report.plots import METRICS, intervals, learning_curves
+
+
+def render(data: ReportData) -> str:
+    """Return the report as one HTML page that needs nothing else."""
+    environment = Environment(
+        loader=PackageLoader("flawsmith.proof.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(share=share, points=points)
+    arms = data.proof["arms"]
+    names = [arm["arm"] for arm in arms]
+    return environment.get_template("page.html.jinja").render(
+        data=data,
+        metrics=METRICS,
+        differences=differences(data.proof),
+        intervals=intervals(arms),
+        curves=learning_curves(data.proof["curves"], names),
+    )
+
+
+def differences(proof: Any) -> list[dict[str, Any]]:
+    """Return a row per metric and arm other than the base: the difference to real images alone."""
+    rows = proof["against_base"]
+    names = list(dict.fromkeys(row["arm"] for row in rows))
+    return [{"arm": name, **{row["metric"]: row for row in rows if row["arm"] == name}} for name in names]
+
+
+def share(value: float | None) -> str:
+    """Write a share of one with three digits, a missing one as a dash."""
+    return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def points(value: float | None) -> str:
+    """Write a difference in hundredths with its sign."""
+    return "–" if value is None or value != value else f"{100 * value:+.1f}"
