@@ -19,6 +19,7 @@ from common import RESULTS, commit, machine, versions
 
 from flawsmith.apps.cli.progress import Shown
 from flawsmith.core.files import read_json
+from flawsmith.proof.prove import read_proof
 from flawsmith.recipes.run import Run, run, run_settings
 
 HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dic
     origin = {"commit": commit(), "machine": machine(), "versions": versions()}
     return [
         {**same, "arm": row["arm"], "seed": row["seed"], **{name: row[name] for name in COLUMNS}, **origin}
-        for row in done.results["rows"]
+        for row in read_proof(done.folder / "prove").rows
     ]
 
 

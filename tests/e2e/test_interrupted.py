@@ -18,8 +18,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def outputs(folder: Path) -> dict[str, str]:
-    """Hashes of everything but what may differ between equal runs: seconds, and the report that names the folder."""
-    skip = ("timing.json", "report.html")
+    """Hashes of everything but what may differ between equal runs: seconds, and what names the folder."""
+    skip = ("timing.json", "manifest.json", "report.html")
     return {name: value for name, value in sha256_tree(folder, skip).items() if not name.startswith(".")}
 
 

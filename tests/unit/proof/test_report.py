@@ -1,0 +1,69 @@
+import base64
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData
+from flawsmith.proof.report.pictures import SIDE, eight_bit, tile, view_of
+from flawsmith.proof.report.render import render
+
+
+def difference(arm: str, metric: str) -> dict:
+    return {"arm": arm, "other": "real", "metric": metric, "mean": 0.05, "low": -0.01, "high": 0.11}
+
+
+METRICS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap")
+ARM = {"seeds": 2, "metrics": {name: {"mean": 0.5, "low": 0.4, "high": 0.6, "sd": 0.01} for name in METRICS}}
+PROOF = {
+    "arms": [{"arm": "real", **ARM}, {"arm": "real+synthetic", **ARM}],
+    "against_base": [difference("real+synthetic", name) for name in METRICS],
+    "curves": {"real-0": [{"step": 10, "pixel_ap": 0.2, "image_ap": 0.5}], "real+synthetic-0": []},
+    "recall_at_5_percent_false_alarms": {"real": {"scratch": None}, "real+synthetic": {"scratch": 0.5}},
+    "test": {"images": 9, "good": 4, "groups": 5},
+    "steps": 10,
+    "verdict": {"verdict": "no evidence", "sentence": "Not shown: <nothing>.", "metrics": {}, "candidate": "x"},
+}
+
+
+@pytest.fixture
+def data() -> ReportData:
+    image, mask = np.full((90, 100, 1), 80, np.uint8), np.zeros((90, 100), bool)
+    mask[40:50, 60:64] = True
+    one = tile(image, mask, "visible: 0.1 < 1")
+    page = ClassPage("scratch", 3, 2, 4, [one], [one], [one], {"visible": 2}, [Neighbour(one, one, 0.25)])
+    row = {
+        "class": "scratch",
+        **{f"{part}_{what}": 1 for part in ("train", "val", "test") for what in ("images", "groups")},
+    }
+    return ReportData("plates", "local", [page], PROOF, [row], [], "flawsmith run", "seed: 0", {"seed": "0"})
+
+
+def test_the_page_needs_nothing_else_and_is_the_same_twice(data):
+    page = render(data)
+    assert page == render(data)
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert "No evidence that they help" in page
+    assert "&lt;nothing&gt;" in page, "text from the data is escaped"
+    assert "visible: 0.1 &lt; 1" in page
+    assert "+5.0 <small>[-1.0, +11.0]" in page
+
+
+def test_a_tile_shows_the_whole_defect_and_outlines_it():
+    image, mask = np.zeros((300, 200, 3), np.uint8), np.zeros((300, 200), bool)
+    mask[5:25, 150:198] = True
+    window = view_of(mask)
+    assert window.cut(mask).sum() == mask.sum()
+    outline = tile(image, mask).outline.removeprefix("data:image/png;base64,")
+    pixels = np.asarray(Image.open(BytesIO(base64.b64decode(outline))))
+    assert pixels.shape == (SIDE, SIDE, 4)
+    assert 0 < (pixels[..., 3] > 0).mean() < 0.2
+
+
+def test_sixteen_bit_pictures_are_stretched():
+    image = np.linspace(1000, 2000, 400).astype(np.uint16).reshape(20, 20, 1)
+    shown = eight_bit(image)
+    assert shown.min() == 0
+    assert shown.max() == 255
