@@ -18,11 +18,12 @@ from typing import Any
 from common import RESULTS, commit, machine, versions
 
 from flawsmith.apps.cli.progress import Shown
-from flawsmith.core.files import read_json
+from flawsmith.core.files import read_json, write_json
 from flawsmith.proof.prove import read_proof
 from flawsmith.recipes.run import Run, run, run_settings
 
 HERE = Path(__file__).parent
+SUMMARY = ("arms", "against_best", "against_base", "verdict", "steps", "test", "recall_at_5_percent_false_alarms")
 COLUMNS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "steps", "seconds")
 
 
@@ -60,6 +61,16 @@ def main() -> None:
     groups = settings.split.shots or settings.split.method
     replace(RESULTS / "proof.jsonl", rows(done, asked.dataset, groups, settings.proof.inspector))
     counts = read_json(asked.out / "generate" / "manifest.json")["counts"]
+    summary = {name: done.results[name] for name in SUMMARY}
+    origin = {
+        "commit": commit(),
+        "machine": machine(),
+        "versions": versions(),
+        "whole_run_seconds": time.time() - began,
+    }
+    write_json(
+        RESULTS / f"{asked.dataset}.json", {**summary, "generated": counts, "groups_per_class": groups, **origin}
+    )
     print(f"{done.verdict}\nwhole run {time.time() - began:.0f} s; synthetic {counts}; report {done.report}")
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import psutil
 from common import append, commit, machine, versions
 
-
 EXAMPLE = Path(__file__).parent.parent / "examples" / "demo.yaml"
 
 

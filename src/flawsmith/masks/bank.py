@@ -135,7 +135,8 @@ def _source(bank: MaskBank, rng: np.random.Generator, settings: MaskSettings) ->
             raise SettingsError(unknown("mask source", name, known))
     if settings.sources.get(USER) and not bank.user:
         raise SettingsError(
-            "the mask source 'user' needs masks of your own: give them, or take it out of masks.sources"
+            "the mask source 'user' needs masks of your own: name their folder (kit.own_masks), or take it out of "
+            "kit.masks.sources"
         )
     names, shares = list(settings.sources), np.array(list(settings.sources.values()), float)
     if not names or (shares < 0).any() or shares.sum() <= 0:

@@ -101,5 +101,6 @@ def place(
             return PlacedMask(top, left, cutout)
     raise DataError(
         f"no place on the object for a {label!r} mask of {width} x {height} px in {tries} tries: give a region of "
-        "interest, smaller masks (masks.area_px), or switch the search for the object off (kit.find_object=false)"
+        "interest (kit.region), smaller masks (masks.area_px), or switch the search for the object off "
+        "(kit.find_object=false)"
     )

@@ -16,6 +16,7 @@ from flawsmith.masks.bank import MaskBank, MaskSettings
 from flawsmith.masks.guide import GuideTable
 from flawsmith.masks.placement import find_foreground
 from flawsmith.synthesis.composite import CompositeSettings
+from flawsmith.synthesis.own import read_own_masks
 
 
 class KitSettings(Settings):
@@ -26,6 +27,10 @@ class KitSettings(Settings):
     gates: GateSettings = GateSettings()
     find_object: bool = True
     """Look for the object in each picture; off allows defects anywhere."""
+    region: Path | None = None
+    """Picture of the images' size, white where defects may lie; with it the object is not looked for."""
+    own_masks: Path | None = None
+    """Folder of masks of your own, for the mask source "user"."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class Kit:
         """Measure everything on training samples; `groups` maps their ids to groups (same part, shot or burst)."""
         foreground = find_foreground if settings.find_object else None
         bank = MaskBank.measure(samples, foreground)
+        if settings.own_masks is not None:
+            bank = bank.with_user_masks(read_own_masks(settings.own_masks))
         return cls(bank, GuideTable.measure(samples), fit_gates(samples, settings.gates, groups))
 
     def save(self, folder: Path) -> None:

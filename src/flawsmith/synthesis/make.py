@@ -22,6 +22,7 @@ from flawsmith.masks.morphology import dilate
 from flawsmith.masks.placement import find_foreground, place
 from flawsmith.synthesis.composite import composite
 from flawsmith.synthesis.kit import Kit, KitSettings
+from flawsmith.synthesis.own import read_region
 from flawsmith.synthesis.plan import Order, PlanSettings, drawn_labels
 
 CLEARANCE_PX = 6
@@ -83,9 +84,15 @@ class Workshop:
         rng = stream(wanted.seed, "background")
         entry = self.backgrounds.entries[int(rng.integers(len(self.backgrounds)))]
         image = load_sample(entry).image
-        found = find_foreground(image) if self.kit_settings.find_object else np.ones(image.shape[:2], bool)
+        found = self._allowed(image)
         labels = drawn_labels(wanted, self.kit.bank.labels, self.plan)
         return Draft(wanted, entry, image, image, found, labels)
+
+    def _allowed(self, image: Image) -> Mask:
+        """Return where defects may lie: in the region given, or on the object, or anywhere."""
+        if self.kit_settings.region is not None:
+            return read_region(self.kit_settings.region, (image.shape[0], image.shape[1]))
+        return find_foreground(image) if self.kit_settings.find_object else np.ones(image.shape[:2], bool)
 
     def _add_defect(self, drafts: Sequence[Draft], number: int) -> None:
         placed = [(draft, self._patch(draft, number)) for draft in drafts]

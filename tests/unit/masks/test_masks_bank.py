@@ -99,6 +99,14 @@ def test_a_wish_for_an_area_is_obeyed(bank, source):
     assert 200 <= np.median(areas) <= 400
 
 
+def test_a_procedural_stroke_grows_in_length_with_the_area_wished_for(bank):
+    def length(area: float) -> float:
+        masks = drawn(bank, "line", 25, sources={"scratch": 1.0}, area_px=(area, area))
+        return float(np.median([np.hypot(*mask.shape) for mask in masks]))
+
+    assert length(480) == pytest.approx(2 * length(120), rel=0.2)
+
+
 def test_warps_keep_area_and_without_turning_the_shape():
     found = MaskBank.measure([sample(0, "line", (30, 10, 34, 90))])
     plain = {"size_jitter": 0.0, "elastic_px": 0.0}
