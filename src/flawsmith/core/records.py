@@ -254,4 +254,4 @@ class Findings:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read a file of one JSON object per line."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]

@@ -62,7 +62,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise StageError(f"{folder} is not a finished stage (no {MANIFEST}): run that stage first")
-    return Manifest(**read_json(path))
+    try:
+        return Manifest(**read_json(path))
+    except (ValueError, TypeError) as error:
+        raise StageError(f"{path} is damaged or of another version ({error}): run that stage again") from None
 
 
 def verified_manifest(folder: Path) -> Manifest:

@@ -169,7 +169,7 @@ def _warp(cutout: Mask, area_px: float, rng: np.random.Generator, settings: Mask
     turned = np.stack([rows * np.cos(angle) - columns * np.sin(angle), rows * np.sin(angle) + columns * np.cos(angle)])
     turned = turned / scale * np.array([1.0, flip])[:, None, None]
     middle = (np.array(cutout.shape)[:, None, None] - 1) / 2
-    fine = ndimage.map_coordinates(cutout.astype(np.float32), turned + middle, order=1)
+    fine = ndimage.map_coordinates(cutout.astype(np.float32), turned + middle, order=1, mode="grid-constant")
     soft = fine.reshape(side // SUPERSAMPLING, SUPERSAMPLING, side // SUPERSAMPLING, SUPERSAMPLING).mean((1, 3))
     return _of_area(soft, area_px)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from flawsmith.core.files import read_json
-from flawsmith.core.records import GOOD, Catalog, Defect, Entry, Image
+from flawsmith.core.records import GOOD, Catalog, Defect, Entry, Image, read_jsonl
 from flawsmith.core.settings import to_yaml
 from flawsmith.core.store import read_manifest
 from flawsmith.data.image_io import read_image
@@ -52,8 +51,7 @@ def load_name(route: Route) -> str:
 
 
 def _attempts(route: Route) -> list[dict[str, Any]]:
-    lines = (route.folder("generate") / "gates.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return read_jsonl(route.folder("generate") / "gates.jsonl")
 
 
 def _class_page(

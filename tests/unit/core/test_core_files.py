@@ -31,6 +31,8 @@ def test_a_file_takes_its_name_only_when_it_is_whole(tmp_path):
         beside.write_bytes(b"half")
         assert not target.exists()
         assert beside.parent == target.parent
+        inode = beside.stat().st_ino
+    assert target.stat().st_ino == inode  # renamed, not copied: no moment with half a file
     assert target.read_bytes() == b"half"
     assert [path.name for path in target.parent.iterdir()] == ["model.bin"]
 

@@ -168,11 +168,14 @@ def test_a_missing_stage_says_what_to_do(tmp_path):
         read_manifest(tmp_path / "nothing")
 
 
-def test_a_manifest_that_is_damaged_is_made_again(tmp_path):
-    """A manifest is written whole, but disks fail and people edit: the stage itself can always be run again."""
+@pytest.mark.parametrize("text", ['{"stage": "fi', "", "[]", '{"stage": "fit"}', '{"other": 1}'])
+def test_a_manifest_that_is_damaged_is_named_and_made_again(text, tmp_path):
+    """A manifest is written whole, but disks fail, people edit, and other versions wrote other fields."""
     work = Work()
     run_stage("fit", tmp_path / "fit", SETTINGS, INPUTS, work)
-    (tmp_path / "fit" / MANIFEST).write_text('{"stage": "fi')
+    (tmp_path / "fit" / MANIFEST).write_text(text)
+    with pytest.raises(StageError, match=MANIFEST):
+        read_manifest(tmp_path / "fit")
     run_stage("fit", tmp_path / "fit", SETTINGS, INPUTS, work)
     assert work.calls == 2
     assert verified_manifest(tmp_path / "fit").stage == "fit"
