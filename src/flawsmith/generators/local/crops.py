@@ -11,23 +11,26 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
-from flawsmith.core.records import Defect, Sample
+from flawsmith.core.geometry import window_around
+from flawsmith.core.records import Defect, Mask, Sample
 from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, measure_guide
-from flawsmith.masks.morphology import clusters
+from flawsmith.masks.morphology import clusters, dilate, tight
 
 
 @dataclass(frozen=True)
 class View:
-    """One image at one scale: tones HWC (see `tone`); for a defect also its mask, the pixels to centre on and guide."""
+    """One defect at one scale: its image as HWC tones relative to the defect's surroundings, the mask of all defects
+    (HW), this one's pixels (K, 2) to centre crops on, and its guide vector.
+    """
 
     pixels: Plate
     scale: float
-    mask: NDArray[np.bool_] | None = None
-    centres_yx: NDArray[np.int64] | None = None
-    guide: NDArray[np.float32] | None = None
+    mask: NDArray[np.bool_]
+    centres_yx: NDArray[np.int64]
+    guide: NDArray[np.float32]
 
 
 def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict[str, list[list[View]]]:
@@ -40,32 +43,38 @@ def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict
         scales = pyramid(max(bottom - top, right - left), settings.side, settings.fill)
         measures = measure_guide(sample.image, defect.mask)
         guide = np.array([measures[name] for name in GUIDE], np.float32)
+        centred = plate - surroundings_mean(plate, defect.mask, scales[0], settings)
         views = []
         for scale in scales:
             size_hw = scaled_hw(sample.size_hw, scale)
             centres = np.argwhere(shrink_mask(defect.mask, size_hw))
-            views.append(View(shrink(plate, size_hw), scale, shrink_mask(everything, size_hw), centres, guide))
+            views.append(View(shrink(centred, size_hw), scale, shrink_mask(everything, size_hw), centres, guide))
         found.setdefault(defect.label, []).append(views)
     return found
 
 
+def surroundings_mean(plate: Plate, mask: Mask, scale: float, settings: LocalSettings) -> Plate:
+    """Return the mean tones (C,) around a defect: of what its coarsest crop shows outside the repainted region."""
+    box = tight(mask)
+    side = round(settings.side * scale)
+    centre = (box.top + box.bottom) / 2, (box.left + box.right) / 2
+    window = window_around(centre, (side, side), (mask.shape[0], mask.shape[1]))
+    outside = window.cut(plate)[~window.cut(dilate(mask, settings.margin * scale))]
+    return np.asarray(outside.mean(0) if len(outside) else np.zeros(plate.shape[2]), np.float32)
+
+
 def measured_gain(defects: Mapping[str, Sequence[Sequence[View]]]) -> float:
-    """Return the factor that gives defects, relative to their image's mean, a spread of 0.5 in the median."""
-    spreads = []
-    for views in (views for per_class in defects.values() for views in per_class):
-        view = views[-1]
-        assert view.mask is not None
-        values = (
-            view.pixels[view.mask] - view.pixels[~view.mask].mean(0) if (~view.mask).any() else view.pixels[view.mask]
-        )
-        spreads.append(float(np.sqrt((values**2).mean())))
+    """Return the factor that gives defects, relative to their surroundings, a spread of 0.5 in the median."""
+    finest = [views[-1] for per_class in defects.values() for views in per_class]
+    spreads = [float(np.sqrt((view.pixels[view.mask] ** 2).mean())) for view in finest]
     return 0.5 / max(float(np.median(spreads)), 0.02)
 
 
 class CropBank:
     """Everything the network learns from, cut and scaled once; a batch is then a matter of slicing.
 
-    Batches are mappings of tensors: `image` (N, C, S, S) tones, `mask` and `asked` (N, 1, S, S) in {0, 1},
+    Batches are mappings of tensors: `image` (N, C, S, S) tones relative to the surroundings,
+    `mask` and `asked` (N, 1, S, S) in {0, 1},
     `label` (N,) class numbers, `guide` (N, G), `scale` (N,) log2 of camera pixels per network pixel.
     """
 
@@ -102,13 +111,10 @@ class CropBank:
             plate = self.good[int(rng.integers(len(self.good)))]
             image = self._cut_good(plate, view.scale, rng)
             mask, number, guide = np.zeros_like(mask), len(self.labels), np.zeros_like(guide)
-        assert guide is not None
         image, mask, asked, guide = self._vary(image, mask, asked, guide, rng)
         return image, mask, loosen(asked, rng), number, guide, float(np.log2(view.scale))
 
     def _cut(self, view: View, rng: np.random.Generator) -> tuple[Plate, NDArray[np.bool_]]:
-        assert view.mask is not None
-        assert view.centres_yx is not None
         side = self.settings.side
         jitter = rng.integers(-side // 4, side // 4 + 1, 2)
         centre = view.centres_yx[int(rng.integers(len(view.centres_yx)))] + jitter
@@ -125,7 +131,7 @@ class CropBank:
         piece = plate[top : top + height, left : left + width]
         if scale > 1:
             piece = shrink(piece, scaled_hw((height, width), scale))
-        return pad_to(piece, side)[:side, :side]
+        return pad_to(piece - piece.mean((0, 1)), side)[:side, :side]
 
     def _vary(
         self,

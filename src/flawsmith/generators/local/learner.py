@@ -40,7 +40,7 @@ class LocalLearner:
         close = region_of(batch["asked"], self.settings.margin)
         wide = region_of(close, self.settings.margin * (WIDER - 1))
         region = torch.where(draw(count, 1, 1, 1, normal=False) < 0.5, close, wide)
-        image, _ = self.plain.normalise(image, region)
+        image = image * self.plain.gain
         clean = torch.cat([image, (batch["mask"] * 2 - 1) * MASK_SCALE], 1)
         sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_SPREAD * draw(count)).exp()
         noisy = clean + sigma[:, None, None, None] * draw(*clean.shape)

@@ -46,8 +46,8 @@ class Condition:
 class LocalNet(nn.Module):
     """Estimate the clean (N, C + 1, S, S) image and mask from a noisy one.
 
-    Images are seen relative to their surroundings: `normalise` takes the mean of the known pixels away and stretches
-    what is left by `gain`, so that a crop of any exposure has a spread near SIGMA_DATA.
+    Images are tones relative to the mean of their surroundings, multiplied by `gain`, so that a crop of any exposure
+    has a spread near SIGMA_DATA.
     """
 
     gain: Tensor
@@ -72,12 +72,6 @@ class LocalNet(nn.Module):
     def unknown(self) -> int:
         """The class number that stands for any class (classifier-free guidance)."""
         return self.classes + 1
-
-    def normalise(self, image: Tensor, region: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images (N, C, H, W) relative to their surroundings, and the means (N, C, 1, 1) taken away."""
-        outside = 1 - region
-        mean = (image * outside).sum((2, 3), keepdim=True) / outside.sum((2, 3), keepdim=True).clamp(min=1)
-        return (image - mean) * self.gain, mean
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
         """Return the clean estimate D(x; sigma), equation (7)."""

@@ -43,5 +43,5 @@ class LocalSettings(Settings):
     gain: float = Field(0.1, ge=0, description="contrast change of a training crop, as a share")
     mirror: bool = Field(True, description="train on mirrored crops too; off where left and right differ")
     net: NetSettings = NetSettings()
-    loop: LoopSettings = LoopSettings(steps=2400, batch=20, learning_rate=6e-4)
+    loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
     sampling: SamplingSettings = SamplingSettings()
