@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,12 +20,14 @@ from flawsmith.filtering.context import Verdict, judge
 from flawsmith.filtering.gates import Candidate
 from flawsmith.masks.bank import draw_shape
 from flawsmith.masks.morphology import dilate
-from flawsmith.masks.placement import find_foreground, place
+from flawsmith.masks.placement import PlacedMask, find_foreground, place
 from flawsmith.synthesis.composite import composite
 from flawsmith.synthesis.kit import Kit, KitSettings
 from flawsmith.synthesis.own import read_region
 from flawsmith.synthesis.plan import Order, PlanSettings, drawn_labels
 
+SHAPES_TRIED = 20
+"""Shapes drawn before a background is given up as too small for a class."""
 CLEARANCE_PX = 6
 """Instances in one image keep at least this far apart."""
 
@@ -103,12 +106,11 @@ class Workshop:
 
     def _patch(self, draft: Draft, number: int) -> tuple[Window, Patch] | None:
         label, rng = draft.labels[number], stream(draft.order.seed, "defect", number)
-        shape = draw_shape(self.kit.bank, label, rng, self.kit_settings.masks)
         free = draft.foreground
         for defect in draft.defects:
             free = free & ~dilate(defect.mask, CLEARANCE_PX)
         try:
-            spot = place(shape, free, self.kit.bank, label, rng, self.kit_settings.masks)
+            spot = self._spot(free, label, rng)
         except DataError:
             if number == 0:
                 raise
@@ -122,6 +124,14 @@ class Workshop:
         guide = self.kit.guides.draw(label, rng, self.plan.wishes) if self.plan.guided else {}
         seed = derive_seed(draft.order.seed, "paint", number)
         return window, Patch(window.cut(draft.image), mask, label, seed, guide)
+
+    def _spot(self, free: Mask, label: str, rng: np.random.Generator) -> PlacedMask:
+        """Return a shape with a place for it; one that fits nowhere gives way to another. Raises DataError in the end."""
+        settings = self.kit_settings.masks
+        for _ in range(SHAPES_TRIED - 1):
+            with suppress(DataError):
+                return place(draw_shape(self.kit.bank, label, rng, settings), free, self.kit.bank, label, rng, settings)
+        return place(draw_shape(self.kit.bank, label, rng, settings), free, self.kit.bank, label, rng, settings)
 
     def _judge(self, draft: Draft, window: Window, patch: Patch, painting: Painting) -> None:
         image = composite(draft.image, window, painting, self.kit_settings.composite)
