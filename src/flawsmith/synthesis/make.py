@@ -126,7 +126,7 @@ class Workshop:
         return window, Patch(window.cut(draft.image), mask, label, seed, guide)
 
     def _spot(self, free: Mask, label: str, rng: np.random.Generator) -> PlacedMask:
-        """Return a shape with a place for it; one that fits nowhere gives way to another. Raises DataError in the end."""
+        """Return a shape with a place for it; one that fits nowhere gives way to the next, up to a DataError."""
         settings = self.kit_settings.masks
         for _ in range(SHAPES_TRIED - 1):
             with suppress(DataError):
