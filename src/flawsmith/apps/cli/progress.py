@@ -25,6 +25,7 @@ class Shown:
         )  # fmt: skip
         self.tasks: dict[str, int] = {}
         self.began: dict[str, tuple[float, int]] = {}
+        self.last: dict[str, tuple[int, int]] = {}
         self.told: dict[str, float] = {}
 
     def __enter__(self) -> Shown:
@@ -39,7 +40,13 @@ class Shown:
             self.bars.stop()
 
     def __call__(self, task: str, done: int, total: int, note: str = "") -> None:
-        """Show that `task` has come to `done` of `total`."""
+        """Show that `task` has come to `done` of `total`; one that starts over (a control's, say) is timed anew."""
+        again = task in self.last and (done < self.last[task][0] or total != self.last[task][1])
+        self.last[task] = done, total
+        if again:
+            self.began.pop(task, None)
+            if task in self.tasks:
+                self.bars.reset(self.tasks[task], total=total)  # type: ignore[arg-type]
         if self.live:
             if task not in self.tasks:
                 self.tasks[task] = self.bars.add_task(task, total=total, note=note)
@@ -53,6 +60,6 @@ class Shown:
         if done < total and now - self.told.get(task, -PLAIN_EVERY_S) < PLAIN_EVERY_S:
             return
         self.told[task] = now
-        speed = (done - first) / (now - start) if done > first else 0.0
+        speed = (done - first) / (now - start) if done > first and now > start else 0.0
         left = f", {(total - done) / speed:.0f} s left" if speed and done < total else ""
         self.console.print(f"{task}: {done}/{total}{left} {note}".rstrip(), highlight=False)
