@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 from tiny import TINY
 
-STAGES = ("demo_data", "check", "split", "fit", "generate", "filter", "export", "control_copy_paste", "prove", "report")
+STAGES = (
+    "demo_data",
+    "check",
+    "split",
+    "kit",
+    "fit",
+    "generate",
+    "filter",
+    "export",
+    "control_copy_paste",
+    "prove",
+    "report",
+)
 COMMAND = [sys.executable, "-m", "flawsmith", "run", "demo", "--quiet"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -51,7 +63,7 @@ def kill_inside(process: subprocess.Popen[bytes], partial: Path, delay_s: float)
 def test_a_run_killed_in_every_stage_ends_with_the_same_files(undisturbed, tmp_path):
     out = tmp_path / "run"
     inside = []
-    for stage, delay_s in zip(STAGES, (0.05, 0.0, 0.0, 0.6, 0.3, 0.0, 0.0, 0.2, 1.5, 0.0), strict=True):
+    for stage, delay_s in zip(STAGES, (0.05, 0.0, 0.0, 0.0, 0.6, 0.3, 0.0, 0.0, 0.2, 1.5, 0.0), strict=True):
         if kill_inside(start(out), out / f".{stage}.partial", delay_s):
             inside.append(stage)
     assert start(out).wait() == 0

@@ -16,7 +16,7 @@ from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.data.loading import catalog_digest
 from flawsmith.data.sealed import open_test
 from flawsmith.proof import leaks
-from flawsmith.proof.plateau import Look, has_plateaued, value_of
+from flawsmith.proof.plateau import Look, has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.work import CURVE, Job
@@ -92,10 +92,9 @@ class Plan:
             jobs = [self.job(settings.base, seed, steps, False) for seed in seeds]
             run_jobs(jobs, self.workers, progress)
             curve = mean_curve([read_json(Path(job.folder) / CURVE) for job in jobs], steps)
-            values = [value_of(each) for each in curve]
-            if steps >= settings.min_steps and has_plateaued(values, settings.patience, settings.min_gain):
+            if steps >= settings.min_steps and has_plateaued(curve, settings.patience, settings.min_gain):
                 break
-        converged = has_plateaued([value_of(each) for each in curve], settings.patience, settings.min_gain)
+        converged = has_plateaued(curve, settings.patience, settings.min_gain)
         plan = {"token": token, "steps": steps, "reason": "converged" if converged else "limit", "curve": curve}
         write_json(path, plan)
         return steps, _without_token(plan)

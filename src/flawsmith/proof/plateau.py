@@ -9,21 +9,30 @@ import numpy as np
 Look = Mapping[str, float | None]
 """One look at the validation images: `step`, `image_ap` and `pixel_ap` (None where undefined)."""
 
-
-def value_of(look: Look) -> float:
-    """Return the mean of the image and pixel AP that are defined; NaN if none is."""
-    known = [value for value in (look["image_ap"], look["pixel_ap"]) if value is not None]
-    return float(np.mean(known)) if known else float("nan")
+WATCHED = ("image_ap", "pixel_ap")
 
 
-def has_plateaued(values: Sequence[float], patience: int, min_gain: float) -> bool:
-    """Whether the best of the last `patience` values gains less than `min_gain` on the best before them.
+def has_plateaued(looks: Sequence[Look], patience: int, min_gain: float) -> bool | None:
+    """Whether neither image nor pixel AP gained `min_gain` in the last `patience` looks; None if neither is defined.
 
-    >>> has_plateaued([0.1, 0.5, 0.6, 0.6, 0.6], patience=2, min_gain=0.01)
-    True
-    >>> has_plateaued([0.1, 0.5, 0.6, 0.6, 0.7], patience=2, min_gain=0.01)
+    Each is watched apart: in their mean, one that falls by chance would hide the other's rise.
+
+    >>> rise = [{"step": n, "image_ap": 0.9 - 0.1 * n, "pixel_ap": 0.1 * n} for n in range(5)]
+    >>> has_plateaued(rise, patience=2, min_gain=0.01)
     False
     """
-    if len(values) <= patience or not np.isfinite(values).all():
-        return False
-    return max(values[-patience:]) < max(values[:-patience]) + min_gain
+    curves = [[look[name] for look in looks] for name in WATCHED]
+    known = [[value for value in curve if value is not None and np.isfinite(value)] for curve in curves]
+    whole = [values for values in known if values and len(values) == len(looks)]
+    return all(is_flat(values, patience, min_gain) for values in whole) if whole else None
+
+
+def is_flat(values: Sequence[float], patience: int, min_gain: float) -> bool:
+    """Whether the best of the last `patience` values gains less than `min_gain` on the best before them.
+
+    >>> is_flat([0.1, 0.5, 0.6, 0.6, 0.6], patience=2, min_gain=0.01)
+    True
+    >>> is_flat([0.1, 0.5, 0.6, 0.6, 0.7], patience=2, min_gain=0.01)
+    False
+    """
+    return len(values) > patience and max(values[-patience:]) < max(values[:-patience]) + min_gain

@@ -17,7 +17,7 @@ from flawsmith.core.registry import unknown
 from flawsmith.inspectors import INSPECTORS
 from flawsmith.proof import statistics
 from flawsmith.proof.plan import UNITS, Plan
-from flawsmith.proof.plateau import has_plateaued, value_of
+from flawsmith.proof.plateau import has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.verdict import JUDGED, judge
@@ -135,9 +135,7 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
 
 
 def _row(result: Mapping[str, Any], settings: ProofSettings) -> dict[str, Any]:
-    values = [value_of(each) for each in result["curve"]]
-    known = bool(values) and bool(np.isfinite(values).all())
-    converged = has_plateaued(values, settings.patience, settings.min_gain) if known else None
+    converged = has_plateaued(result["curve"], settings.patience, settings.min_gain)
     plain_part = {name: result[name] for name in ("arm", "seed", "steps")}
     return {**plain_part, **result["metrics"], "converged": converged}
 

@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 def gather(route: Route) -> ReportData:
     """Read a run that is finished up to the proof."""
-    train, kit = training_part(route), Kit.load(route.folder("fit") / "kit")
+    train, kit = training_part(route), Kit.load(route.folder("kit"))
     made, rows = chosen_synthetic(route), _attempts(route)
     labels = sorted({row["label"] for row in rows})
     return ReportData(

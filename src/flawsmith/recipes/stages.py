@@ -9,7 +9,7 @@ from typing import Any
 from flawsmith.core.errors import DataError
 from flawsmith.core.files import read_json, write_json, write_text
 from flawsmith.core.protocols import Generator
-from flawsmith.core.records import GOOD, Catalog, Sample
+from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.store import Manifest
 from flawsmith.data.checks import check
 from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
@@ -66,33 +66,36 @@ def split_stage(route: Route) -> Manifest:
     return route.do("split", route.settings.split.model_dump(mode="json"), {"check": route.digest("check")}, work)
 
 
-def fit_stage(route: Route) -> Manifest:
-    """Learn the generator, and measure masks, guides and gates on the training part."""
+def kit_stage(route: Route) -> Manifest:
+    """Measure masks, guides and gates on the training part; apart from `fit`, so that a new gate trains nothing."""
     from flawsmith.synthesis.kit import Kit
 
+    def work(out: Path) -> Mapping[str, Any]:
+        train = training_part(route)
+        samples = [load_sample(entry) for entry in train if entry.label != GOOD]
+        kit = Kit.measure(samples, route.settings.kit, {entry.id: entry.group for entry in train})
+        kit.save(out)
+        return {"defect_images": len(samples)}
+
+    return route.do("kit", route.settings.kit.model_dump(mode="json"), {"split": route.digest("split")}, work)
+
+
+def fit_stage(route: Route) -> Manifest:
+    """Learn the generator from the training part."""
+    kit_stage(route)
     settings = route.settings
 
     def work(out: Path) -> Mapping[str, Any]:
         train = training_part(route)
-        if not (out / "kit").is_dir():
-            samples = _kit_samples(train)
-            building = out / ".kit"
-            Kit.measure(samples, settings.kit, {entry.id: entry.group for entry in train}).save(building)
-            building.rename(out / "kit")
         _fit(settings.generator, train, out / "model", route)
         return {"defect_images": sum(entry.label != GOOD for entry in train), "good_images": len(train.labelled(GOOD))}
 
     chosen = {
         "generator": settings.generator,
         "seed": settings.seed,
-        "kit": settings.kit.model_dump(mode="json"),
         "settings": _family_settings(settings, settings.generator).model_dump(mode="json"),
     }
     return route.do("fit", chosen, {"split": route.digest("split")}, work)
-
-
-def _kit_samples(train: Catalog) -> list[Sample]:
-    return [load_sample(entry) for entry in train if entry.label != GOOD]
 
 
 def _family_settings(settings: RunSettings, name: str) -> Any:
@@ -125,7 +128,7 @@ def workshop(route: Route, name: str, model: Path, *, judged: bool = True) -> An
     if not len(backgrounds):
         raise DataError("no defect-free images in the training part: defects need backgrounds; add good images")
     settings = route.settings
-    kit = Kit.load(route.folder("fit") / "kit")
+    kit = Kit.load(route.folder("kit"))
     return Workshop(_open(name, model), name, kit, settings.kit, settings.generate.plan, backgrounds, judged)
 
 
@@ -141,7 +144,8 @@ def generate_stage(route: Route) -> Manifest:
         made = workshop(route, settings.generator, route.folder("fit") / "model")
         return produce(made, quota, settings.generate, out, progress=route.progress)
 
-    return route.do("generate", _generate_settings(settings), {"fit": route.digest("fit")}, work)
+    inputs = {"fit": route.digest("fit"), "kit": route.digest("kit")}
+    return route.do("generate", _generate_settings(settings), inputs, work)
 
 
 def _generate_settings(settings: RunSettings) -> dict[str, Any]:
@@ -165,7 +169,7 @@ def control_stage(route: Route, name: str) -> Manifest:
         plan = quotas(train, settings.generate.plan)
         return produce(made, plan, settings.generate, out, progress=route.progress)
 
-    inputs = {"split": route.digest("split"), "fit": route.digest("fit")}
+    inputs = {"split": route.digest("split"), "kit": route.digest("kit")}
     return route.do(f"control_{name}", {"control": name, **_generate_settings(settings)}, inputs, work)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from flawsmith.proof.plateau import has_plateaued, value_of
+from flawsmith.proof.plateau import has_plateaued, is_flat
 from flawsmith.proof.verdict import judge
 
 
@@ -54,13 +54,26 @@ def test_an_undefined_metric_is_no_evidence():
     assert "cannot be compared" in found["sentence"]
 
 
+def looks(image_ap, pixel_ap):
+    pairs = zip(image_ap, pixel_ap, strict=True)
+    return [{"step": step, "image_ap": image, "pixel_ap": pixel} for step, (image, pixel) in enumerate(pairs)]
+
+
 def test_plateau_needs_patience_and_forgives_noise():
-    assert not has_plateaued([0.5, 0.5], 2, 0.0)
-    assert has_plateaued([0.1, 0.6, 0.55, 0.58, 0.601], 3, 0.005)
-    assert not has_plateaued([0.1, 0.6, 0.55, 0.58, 0.61], 3, 0.005)
-    assert not has_plateaued([float("nan")] * 9, 3, 0.005)
+    assert not is_flat([0.5, 0.5], 2, 0.0)
+    assert is_flat([0.1, 0.6, 0.55, 0.58, 0.601], 3, 0.005)
+    assert not is_flat([0.1, 0.6, 0.55, 0.58, 0.61], 3, 0.005)
 
 
-def test_a_look_is_worth_the_mean_of_what_is_known():
-    assert value_of({"step": 1, "image_ap": 0.5, "pixel_ap": 0.25}) == pytest.approx(0.375)
-    assert value_of({"step": 1, "image_ap": 0.5, "pixel_ap": None}) == 0.5
+def test_both_metrics_must_have_stopped():
+    flat, rising = [0.5, 0.6, 0.6, 0.6], [0.1, 0.2, 0.3, 0.4]
+    assert has_plateaued(looks(flat, flat), 2, 0.005)
+    assert has_plateaued(looks(flat, rising), 2, 0.005) is False
+    assert has_plateaued(looks([0.9, 0.6, 0.5, 0.4], rising), 2, 0.005) is False
+
+
+def test_an_undefined_metric_is_not_waited_for():
+    flat = [0.5, 0.6, 0.6, 0.6]
+    assert has_plateaued(looks(flat, [None] * 4), 2, 0.005)
+    assert has_plateaued(looks([None] * 4, [float("nan")] * 4), 2, 0.005) is None
+    assert has_plateaued([], 2, 0.005) is None
