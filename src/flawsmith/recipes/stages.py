@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flawsmith.core.errors import DataError
-from flawsmith.core.files import read_json, write_json, write_text
+from flawsmith.core.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
 from flawsmith.core.protocols import Generator
 from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.store import Manifest
@@ -77,7 +77,15 @@ def kit_stage(route: Route) -> Manifest:
         kit.save(out)
         return {"defect_images": len(samples)}
 
-    return route.do("kit", route.settings.kit.model_dump(mode="json"), {"split": route.digest("split")}, work)
+    inputs = {"split": route.digest("split"), **_own_files(route.settings)}
+    return route.do("kit", route.settings.kit.model_dump(mode="json"), inputs, work)
+
+
+def _own_files(settings: RunSettings) -> dict[str, str]:
+    """Return the hashes of what the user gave: the region of interest, masks of their own."""
+    region, masks = settings.kit.region, settings.kit.own_masks
+    found = {"region": sha256_file(region)} if region is not None else {}
+    return found if masks is None else {**found, "own_masks": sha256_json(sha256_tree(masks))}
 
 
 def fit_stage(route: Route) -> Manifest:
@@ -144,7 +152,7 @@ def generate_stage(route: Route) -> Manifest:
         made = workshop(route, settings.generator, route.folder("fit") / "model")
         return produce(made, quota, settings.generate, out, progress=route.progress)
 
-    inputs = {"fit": route.digest("fit"), "kit": route.digest("kit")}
+    inputs = {"fit": route.digest("fit"), "kit": route.digest("kit"), **_own_files(settings)}
     return route.do("generate", _generate_settings(settings), inputs, work)
 
 
@@ -169,7 +177,7 @@ def control_stage(route: Route, name: str) -> Manifest:
         plan = quotas(train, settings.generate.plan)
         return produce(made, plan, settings.generate, out, progress=route.progress)
 
-    inputs = {"split": route.digest("split"), "kit": route.digest("kit")}
+    inputs = {"split": route.digest("split"), "kit": route.digest("kit"), **_own_files(settings)}
     return route.do(f"control_{name}", {"control": name, **_generate_settings(settings)}, inputs, work)
 
 
