@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from accelerate import PartialState
@@ -53,6 +55,14 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
 def join_ranks(device: torch.device) -> Ranks:
     """Join the other processes of this launch, if there are any; on GPUs each process takes its own."""
     state = PartialState(cpu=device.type == "cpu")
-    if state.num_processes > 1 and device.type == "cuda":
-        device = torch.device("cuda", state.local_process_index)
+    if state.num_processes > 1:
+        _leave_in_order()
+        if device.type == "cuda":
+            device = torch.device("cuda", state.local_process_index)
     return Ranks(state.process_index, state.num_processes, device)
+
+
+@cache
+def _leave_in_order() -> None:
+    """Have the process group taken down before Python ends: its threads, still running then, may abort the process."""
+    atexit.register(PartialState().destroy_process_group)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from flawsmith.core.errors import SettingsError, StageError, TrainingError
@@ -298,6 +299,7 @@ WORKER = """
     sys.path.insert(0, {tests!r})
     import test_training_loop as here
     from flawsmith.training.loop import LoopSettings, train
+    from safetensors.torch import save_file
     import os
     rank = int(os.environ["RANK"])
     torch.manual_seed(rank)  # processes that start apart must still end together
@@ -309,7 +311,7 @@ WORKER = """
     settings = LoopSettings(steps=20, batch=8, device="cpu", precision="fp32")
     try:
         train(net, here.Adversaries(net), here.feed_points, settings, folder, seed=0, after=after)
-        torch.save({{k: v for k, v in net.state_dict().items()}}, folder / f"net{{rank}}.pt")
+        save_file(net.state_dict(), folder / f"net{{rank}}.safetensors")
     except KeyboardInterrupt:
         pass
 """
@@ -325,7 +327,7 @@ def test_two_processes_end_with_the_same_network_and_resume(tmp_path):
         (tmp_path / folder).mkdir()
         for stop in stops:
             subprocess.run([*launch, str(tmp_path / folder), stop], check=True, env=env, timeout=300)
-    nets = [torch.load(tmp_path / f / f"net{rank}.pt") for f in "ab" for rank in (0, 1)]
+    nets = [load_file(tmp_path / f / f"net{rank}.safetensors") for f in "ab" for rank in (0, 1)]
     for other in nets[1:]:
         assert all(torch.equal(nets[0][name], other[name]) for name in nets[0])
 
