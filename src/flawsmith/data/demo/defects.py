@@ -103,7 +103,7 @@ def crack(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
     center = np.array(_spot(scene, rng, length / 3))
     start = center - length / 2 * np.array([np.cos(angle), np.sin(angle)])
     path = wander(rng, (float(start[0]), float(start[1])), angle, length, 0.38)
-    width = rng.uniform(0.65, 1.15)
+    width = rng.uniform(0.65, 1.15) * scene.line_width
     change = _cleft(scene, path, width)
     for _ in range(int(rng.choice(4, p=[0.35, 0.35, 0.2, 0.1]))):
         at = int(rng.integers(len(path) // 4, len(path) - 1))
@@ -115,7 +115,7 @@ def crack(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
 
 def _cleft(scene: Scene, path: Path_xy, width: float) -> Field:
     hw = scene.radiance.shape
-    beside = 1.4 * np.array([np.cos(scene.light_angle), np.sin(scene.light_angle)])
+    beside = 1.4 * scene.line_width * np.array([np.cos(scene.light_angle), np.sin(scene.light_angle)])
     dark, lit = trace(path, hw), trace(path - beside, hw)
     taper = np.asarray(np.sqrt(np.clip(1 - dark.along**2, 0.05, 1)), np.float32)
     line = _profile(dark, np.float32(width) * taper)
@@ -155,10 +155,10 @@ def _groove(scene: Scene, rng: np.random.Generator, path: Path_xy) -> Field:
     glint = np.where(crossing > 0.45, 0.55 + 0.45 * crossing, -0.8 + 0.4 * crossing)
     ends = np.clip(np.minimum(stroke.along, 1 - stroke.along) * rng.uniform(4, 12), 0, 1)
     pressure = 0.8 + 0.2 * np.sin(stroke.along * rng.uniform(4, 25) + rng.uniform(0, 6))
-    line = _profile(stroke, np.full_like(stroke.distance, rng.uniform(0.6, 1.05)))
-    beside = 1.3 * np.array([np.cos(scene.light_angle), np.sin(scene.light_angle)])
+    line = _profile(stroke, np.full_like(stroke.distance, rng.uniform(0.6, 1.05) * scene.line_width))
+    beside = 1.3 * scene.line_width * np.array([np.cos(scene.light_angle), np.sin(scene.light_angle)])
     shade = trace(path + beside, scene.radiance.shape)
-    shadow = -0.22 * _profile(shade, np.full_like(line, 0.8)) * (1 - line)
+    shadow = -0.22 * _profile(shade, np.full_like(line, 0.8 * scene.line_width)) * (1 - line)
     return np.asarray((glint * line + shadow) * ends * pressure, np.float32)
 
 

@@ -27,4 +27,8 @@ class DemoSettings(Settings):
     """Share of the defects whose contrast is near the grain's own."""
     turned_share: float = Field(0.35, ge=0, le=1)
     """Share of the parts that are turned (curved grain and feed marks); the others are brushed straight."""
+    grain_spread_deg: float = Field(90, ge=0, le=90)
+    """Straight grain lies within this angle of the horizontal, as where parts sit in a fixture; 90 is any direction."""
+    line_width: float = Field(1, gt=0)
+    """Width of cracks and scratches, as a multiple of the finest that the camera resolves."""
     seed: int = 0

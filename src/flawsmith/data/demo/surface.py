@@ -22,7 +22,7 @@ class Scene:
     """A part under the light, HW float32: radiance (about 0.55), yellowness in [0, 1], and where it is defective.
 
     Angles are in radians in image axes (x right, y down). `light_angle` points from the part towards the light.
-    `scale` is how much larger than on a 128 px picture defects are drawn.
+    `scale` is how much larger than on a 128 px picture defects are drawn, `line_width` how much wider thin lines are.
     """
 
     radiance: Field
@@ -33,6 +33,7 @@ class Scene:
     grain_angle: float
     grain_contrast: float
     scale: float
+    line_width: float
 
     def shaded(self, change: Field, mask: Mask) -> Scene:
         """Return the scene with its radiance changed by a share, and `mask` added to the defective area."""
@@ -45,7 +46,7 @@ def draw_scene(rng: np.random.Generator, settings: DemoSettings) -> Scene:
     scale = min(settings.size_hw) / 128
     light_angle = float(np.deg2rad(-125) + rng.normal(0, 0.2))
     turned = rng.random() < settings.turned_share
-    u, v, grain_angle = _turned_axes(rng, hw) if turned else _straight_axes(rng, hw)
+    u, v, grain_angle = _turned_axes(rng, hw) if turned else _straight_axes(rng, hw, settings.grain_spread_deg)
     crossing = abs(np.sin(grain_angle - light_angle))
     contrast = float(rng.uniform(0.035, 0.055) + 0.025 * crossing)
     relief = _grain(rng, u, v, turned)
@@ -64,6 +65,7 @@ def draw_scene(rng: np.random.Generator, settings: DemoSettings) -> Scene:
         grain_angle=grain_angle,
         grain_contrast=contrast,
         scale=scale,
+        line_width=settings.line_width,
     )
 
 
@@ -73,9 +75,9 @@ def pixel_axes(hw: tuple[int, int]) -> tuple[Field, Field]:
     return y, x
 
 
-def _straight_axes(rng: np.random.Generator, hw: tuple[int, int]) -> tuple[Field, Field, float]:
+def _straight_axes(rng: np.random.Generator, hw: tuple[int, int], spread_deg: float) -> tuple[Field, Field, float]:
     """Return coordinates along (u) and across (v) a straight grain, in pixels, and its angle."""
-    angle = float(rng.uniform(0, np.pi))
+    angle = float(np.deg2rad(rng.uniform(-spread_deg, spread_deg)) % np.pi)
     y, x = pixel_axes(hw)
     y, x = y - hw[0] / 2, x - hw[1] / 2
     wave = 0.6 * np.sin((x * np.cos(angle) + y * np.sin(angle)) / hw[1] * rng.uniform(1, 3) + rng.uniform(0, 6))
