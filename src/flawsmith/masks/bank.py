@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,10 @@ class MaskSettings(Settings):
     sources: dict[str, float] = {WARPED: 1.0}
     """Shares of the sources: "warped" (training masks, changed), "user", or names of procedural shapes."""
     rotate: Literal["any", "right_angles", "none"] = "any"
-    """How far training masks may be turned."""
+    """How far training masks may be turned, where their pose is free."""
+    pose: Literal["free", "kept", "around"] = "free"
+    """Whether training masks leave their place: "free" ones do, "kept" ones stay where they were on the object (parts
+    that always lie alike), "around" turns mask and place together about the object's centre (round parts)."""
     elastic_px: float = Field(1.5, ge=0)
     """Displacement of the elastic warp, in px for a mask of 32 px, growing with its extent."""
     area_px: tuple[float, float] | None = None
@@ -116,19 +119,20 @@ def draw_shape(bank: MaskBank, label: str, rng: np.random.Generator, settings: M
     """Return a new tight mask for a class. Raises SettingsError for an unknown class or source."""
     if label not in bank.classes:
         raise SettingsError(unknown("defect class", label, bank.labels))
-    masks, source = bank.classes[label], _source(bank, rng, settings)
+    masks, source = bank.classes[label], mask_source(bank, rng, settings)
     number = int(rng.integers(len(masks.cutouts)))
-    wanted = _wanted_area(masks, number, rng, settings)
+    wanted = wanted_area(masks, number, rng, settings)
     if source == WARPED:
-        return _warp(masks.cutouts[number], wanted, rng, settings)
+        return warp(masks.cutouts[number], wanted, rng, settings, any_turn(rng, settings))
     if source == USER:
         own = bank.user[int(rng.integers(len(bank.user)))]
-        return own if settings.area_px is None else _warp(own, wanted, rng, settings)
+        return own if settings.area_px is None else warp(own, wanted, rng, settings, any_turn(rng, settings))
     length = extent_px(masks.cutouts[number]) * np.sqrt(wanted / masks.areas_px[number])
     return SHAPES[source](rng, wanted, float(length))
 
 
-def _source(bank: MaskBank, rng: np.random.Generator, settings: MaskSettings) -> str:
+def mask_source(bank: MaskBank, rng: np.random.Generator, settings: MaskSettings) -> str:
+    """Return the source that the next mask is from. Raises SettingsError for one unknown, or "user" without masks."""
     known = [WARPED, USER, *SHAPES]
     for name in settings.sources:
         if name not in known:
@@ -144,7 +148,8 @@ def _source(bank: MaskBank, rng: np.random.Generator, settings: MaskSettings) ->
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
 
-def _wanted_area(masks: ClassMasks, number: int, rng: np.random.Generator, settings: MaskSettings) -> float:
+def wanted_area(masks: ClassMasks, number: int, rng: np.random.Generator, settings: MaskSettings) -> float:
+    """Return an area (px) near that of a class's mask, or within the limits wished for."""
     if settings.area_px is not None:
         low, high = settings.area_px
         if not 0 < low <= high:
@@ -154,13 +159,30 @@ def _wanted_area(masks: ClassMasks, number: int, rng: np.random.Generator, setti
     return float(np.clip(masks.areas_px[number] * jitter, 0.7 * masks.areas_px.min(), 1.4 * masks.areas_px.max()))
 
 
-def _warp(cutout: Mask, area_px: float, rng: np.random.Generator, settings: MaskSettings) -> Mask:
-    """Turn, flip, scale and elastically bend a cutout; never empty."""
-    scale = float(np.sqrt(area_px / cutout.sum()))
+class Turn(NamedTuple):
+    """A rotation by `angle` (radians) after mirroring left and right (`flip` -1; 1 leaves as it is)."""
+
+    angle: float
+    flip: float
+
+    def of(self, offset_yx: tuple[float, float]) -> tuple[float, float]:
+        """Return where a point (y, x) relative to the centre goes; `warp` moves pixels the same way."""
+        y, x = offset_yx[0], offset_yx[1] * self.flip
+        return y * np.cos(self.angle) + x * np.sin(self.angle), x * np.cos(self.angle) - y * np.sin(self.angle)
+
+
+def any_turn(rng: np.random.Generator, settings: MaskSettings) -> Turn:
+    """Return a turn as free as the settings allow."""
     angle = {"any": rng.uniform(0, 2 * np.pi), "right_angles": np.pi / 2 * rng.integers(4), "none": 0.0}[
         settings.rotate
     ]
-    flip = -1.0 if settings.rotate != "none" and rng.random() < 0.5 else 1.0
+    return Turn(float(angle), -1.0 if settings.rotate != "none" and rng.random() < 0.5 else 1.0)
+
+
+def warp(cutout: Mask, area_px: float, rng: np.random.Generator, settings: MaskSettings, turn: Turn) -> Mask:
+    """Return a cutout turned, scaled and elastically bent, as a tight mask; never empty."""
+    scale = float(np.sqrt(area_px / cutout.sum()))
+    angle, flip = turn
     half = np.hypot(*cutout.shape) / 2 * scale + 2 + 2 * settings.elastic_px * max(1.0, scale)
     side = int(np.ceil(2 * half)) * SUPERSAMPLING
     rows, columns = (np.indices((side, side)) - (side - 1) / 2) / SUPERSAMPLING

@@ -11,7 +11,17 @@ from skimage.filters import threshold_otsu
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Image, Mask
-from flawsmith.masks.bank import MaskBank, MaskSettings
+from flawsmith.masks.bank import (
+    WARPED,
+    MaskBank,
+    MaskSettings,
+    Turn,
+    any_turn,
+    draw_shape,
+    mask_source,
+    wanted_area,
+    warp,
+)
 from flawsmith.masks.morphology import tight
 
 LOOK_PX = 256
@@ -21,6 +31,10 @@ SEPARATE = 0.75
 SPREAD = 0.08
 """Spread of a place around a measured one, as a share of the object's size."""
 ON_OBJECT = 0.95
+KEPT_SPREAD = 0.01
+"""Spread of a kept place, as a share of the object's size."""
+KEPT_TURN = np.deg2rad(3.0)
+"""Spread of a kept direction."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,50 @@ def _explained(values: NDArray[np.float32], mask: Mask) -> float:
     return between / max(float(values.var()), 1e-12)
 
 
+def draw_placed(
+    bank: MaskBank, label: str, foreground: Mask, rng: np.random.Generator, settings: MaskSettings
+) -> PlacedMask:
+    """Return a new mask for a class and its place on the foreground (HW), as the settings' pose says.
+
+    Raises DataError when it finds no place for the shape drawn, SettingsError for an unknown class or source.
+    """
+    if settings.pose != "free":
+        source = mask_source(bank, rng, settings)
+        if source == WARPED:
+            return _posed(bank, label, foreground, rng, settings)
+        settings = settings.model_copy(update={"sources": {source: 1.0}})
+    return place(draw_shape(bank, label, rng, settings), foreground, bank, label, rng, settings)
+
+
+def _posed(
+    bank: MaskBank, label: str, foreground: Mask, rng: np.random.Generator, settings: MaskSettings
+) -> PlacedMask:
+    """Return a training mask, changed a little, where it was on the object, or turned with its place around it."""
+    masks = bank.classes[label]
+    number = int(rng.integers(len(masks.cutouts)))
+    around = any_turn(rng, settings.model_copy(update={"rotate": "any"}))
+    turn = around if settings.pose == "around" else Turn(float(KEPT_TURN * rng.normal()), 1.0)
+    mask = warp(masks.cutouts[number], wanted_area(masks, number, rng, settings), rng, settings, turn)
+    on = tight(foreground if foreground.any() else np.ones_like(foreground))
+    spot = masks.centres_yx[number] + KEPT_SPREAD * rng.normal(size=2)
+    offset = (spot[0] - 0.5) * on.size_hw[0], (spot[1] - 0.5) * on.size_hw[1]
+    y, x = turn.of(offset) if settings.pose == "around" else offset
+    height, width = mask.shape
+    top = round((on.top + on.bottom) / 2 + y - height / 2)
+    left = round((on.left + on.right) / 2 + x - width / 2)
+    inside = 0 <= top <= foreground.shape[0] - height and 0 <= left <= foreground.shape[1] - width
+    if inside and _lies_on(mask, foreground[top : top + height, left : left + width]):
+        return PlacedMask(top, left, mask)
+    raise DataError(
+        f"a {label!r} mask of {width} x {height} px does not stay on the object at its own place: give a region of "
+        'interest (kit.region), smaller masks (masks.area_px), or masks.pose="free"'
+    )
+
+
+def _lies_on(mask: Mask, foreground: Mask) -> bool:
+    return bool((foreground & mask).sum() >= ON_OBJECT * mask.sum())
+
+
 def place(
     cutout: Mask, foreground: Mask, bank: MaskBank, label: str, rng: np.random.Generator,
     settings: MaskSettings, tries: int = 200,
@@ -88,7 +146,7 @@ def place(
             f"a {label!r} mask of {width} x {height} px does not fit a picture of "
             f"{foreground.shape[1]} x {foreground.shape[0]}: use larger backgrounds or smaller masks (masks.area_px)"
         )
-    on, centres, pixels = tight(foreground), bank.classes[label].centres_yx, int(cutout.sum())
+    on, centres = tight(foreground), bank.classes[label].centres_yx
     for _ in range(tries):
         if rng.random() < settings.anywhere:
             spot = rng.uniform(0, 1, 2)
@@ -97,7 +155,7 @@ def place(
         top = round(on.top + spot[0] * on.size_hw[0] - height / 2)
         left = round(on.left + spot[1] * on.size_hw[1] - width / 2)
         top, left = min(max(top, 0), free_hw[0]), min(max(left, 0), free_hw[1])
-        if (foreground[top : top + height, left : left + width] & cutout).sum() >= ON_OBJECT * pixels:
+        if _lies_on(cutout, foreground[top : top + height, left : left + width]):
             return PlacedMask(top, left, cutout)
     raise DataError(
         f"no place on the object for a {label!r} mask of {width} x {height} px in {tries} tries: give a region of "

@@ -18,9 +18,8 @@ from flawsmith.core.rng import derive_seed, stream
 from flawsmith.data.loading import image_sha256, load_sample
 from flawsmith.filtering.context import Verdict, judge
 from flawsmith.filtering.gates import Candidate
-from flawsmith.masks.bank import draw_shape
 from flawsmith.masks.morphology import dilate
-from flawsmith.masks.placement import PlacedMask, find_foreground, place
+from flawsmith.masks.placement import PlacedMask, draw_placed, find_foreground
 from flawsmith.synthesis.composite import composite
 from flawsmith.synthesis.kit import Kit, KitSettings
 from flawsmith.synthesis.own import read_region
@@ -130,8 +129,8 @@ class Workshop:
         settings = self.kit_settings.masks
         for _ in range(SHAPES_TRIED - 1):
             with suppress(DataError):
-                return place(draw_shape(self.kit.bank, label, rng, settings), free, self.kit.bank, label, rng, settings)
-        return place(draw_shape(self.kit.bank, label, rng, settings), free, self.kit.bank, label, rng, settings)
+                return draw_placed(self.kit.bank, label, free, rng, settings)
+        return draw_placed(self.kit.bank, label, free, rng, settings)
 
     def _judge(self, draft: Draft, window: Window, patch: Patch, painting: Painting) -> None:
         image = composite(draft.image, window, painting, self.kit_settings.composite)

@@ -9,7 +9,7 @@ from skimage.draw import disk
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Defect, Sample
 from flawsmith.masks.bank import MaskBank, MaskSettings
-from flawsmith.masks.placement import find_foreground, place
+from flawsmith.masks.placement import draw_placed, find_foreground, place
 
 HW = (90, 130)
 
@@ -127,3 +127,59 @@ def test_a_small_dark_defect_is_not_the_object():
     defect = np.zeros((200, 240), bool)
     defect[90:100, 100:115] = True
     assert find_foreground(photograph(defect, 0.1, 0.6)).all()
+
+
+def spoke_bank() -> MaskBank:
+    mask = np.zeros((101, 101), bool)
+    mask[48:53, 72:96] = True
+    return MaskBank.measure([Sample("a", np.zeros((101, 101, 1), np.uint8), "chip", (Defect("chip", mask),))])
+
+
+def spokes(pose: str, on: np.ndarray, count: int = 40) -> list[tuple[np.ndarray, float]]:
+    """Return offsets (y, x) of placed spokes from the middle of `on`, and the angle between spoke and offset."""
+    chosen = MaskSettings(pose=pose, size_jitter=0.0, elastic_px=0.0)
+    middle = np.array(np.nonzero(on)).mean(1)
+    found = []
+    for seed in range(count):
+        placed = draw_placed(spoke_bank(), "chip", on, np.random.default_rng(seed), chosen)
+        points = np.argwhere(placed.mask) + (placed.top, placed.left)
+        offset = points.mean(0) - middle
+        along = np.linalg.svd(points - points.mean(0))[2][0]
+        found.append((offset, float(np.arccos(min(1.0, abs(along @ offset) / np.linalg.norm(offset))))))
+    return found
+
+
+def test_masks_turned_around_a_round_part_keep_their_radius_and_point_as_they_did():
+    on = np.zeros((140, 140), bool)
+    on[disk((75, 65), 60, shape=on.shape)] = True
+    found = spokes("around", on)
+    radii = np.array([np.linalg.norm(offset) for offset, _ in found])
+    assert radii == pytest.approx(0.337 * 120, rel=0.12)
+    assert max(angle for _, angle in found) < np.deg2rad(12)
+    directions = np.array([offset for offset, _ in found]) / radii[:, None]
+    assert np.linalg.norm(directions.mean(0)) < 0.35
+
+
+def test_kept_masks_stay_where_they_were():
+    on = np.zeros((140, 180), bool)
+    on[20:120, 30:130] = True
+    offsets = np.array([offset for offset, _ in spokes("kept", on)])
+    assert offsets.mean(0) == pytest.approx([0, 33.5], abs=2)
+    assert offsets.std(0).max() < 3
+
+
+def test_a_pose_concerns_training_masks_only():
+    on, bank = np.ones(HW, bool), spoke_bank()
+    chosen = MaskSettings(pose="kept", sources={"blob": 1.0}, anywhere=1.0)
+    rows = [draw_placed(bank, "chip", on, np.random.default_rng(seed), chosen).top for seed in range(30)]
+    assert np.std(rows) > 10
+
+
+def test_a_kept_mask_that_leaves_the_object_is_an_error():
+    on = np.zeros(HW, bool)
+    on[disk((45, 60), 30, shape=HW)] = True
+    on[:, 60:] = False
+    on[disk((45, 118), 10, shape=HW)] = True
+    with pytest.raises(DataError, match="does not stay on the object"):
+        for seed in range(20):
+            draw_placed(spoke_bank(), "chip", on, np.random.default_rng(seed), MaskSettings(pose="kept"))

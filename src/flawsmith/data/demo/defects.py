@@ -134,7 +134,7 @@ def _stronger(one: Field, other: Field) -> Field:
 @DEFECTS.register("scratch")
 def scratch(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
     """One to three nearly straight grooves: a bright glint where the light falls across them, dark where along."""
-    contrast = _contrast(scene, strength, (2.0, 3.2), (0.22, 0.6))
+    contrast = _contrast(scene, strength, (2.0, 3.2), (0.3, 0.8))
     length = rng.uniform(28, 85) * scene.scale
     # A scratch that runs along the grain is a tool mark to any eye: keep it at least 15 degrees off.
     angle = scene.grain_angle + rng.uniform(0.26, np.pi - 0.26)
