@@ -13,9 +13,9 @@ from flawsmith.masks.morphology import feather
 class CompositeSettings(Settings):
     """How far a painting reaches beyond its mask."""
 
-    core_px: float = 2.0
+    core_px: float = 1.0
     """Distance from the mask within which the painting replaces the background fully."""
-    feather_px: float = 3.0
+    feather_px: float = 2.0
     """Width beyond that over which it fades to the background; further out nothing changes."""
 
 

@@ -133,7 +133,7 @@ def _stronger(one: Field, other: Field) -> Field:
 
 @DEFECTS.register("scratch")
 def scratch(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
-    """One to three nearly straight grooves: a bright glint where the light falls across them, dark where along."""
+    """One to three nearly straight grooves that glint, most where the light falls across them."""
     contrast = _contrast(scene, strength, (2.0, 3.2), (0.3, 0.8))
     length = rng.uniform(28, 85) * scene.scale
     # A scratch that runs along the grain is a tool mark to any eye: keep it at least 15 degrees off.
@@ -152,7 +152,7 @@ def scratch(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
 def _groove(scene: Scene, rng: np.random.Generator, path: Path_xy) -> Field:
     stroke = trace(path, scene.radiance.shape)
     crossing = np.sin(stroke.angle - scene.light_angle) ** 2
-    glint = np.where(crossing > 0.45, 0.55 + 0.45 * crossing, -0.8 + 0.4 * crossing)
+    glint = 0.5 + 0.5 * crossing
     ends = np.clip(np.minimum(stroke.along, 1 - stroke.along) * rng.uniform(4, 12), 0, 1)
     pressure = 0.8 + 0.2 * np.sin(stroke.along * rng.uniform(4, 25) + rng.uniform(0, 6))
     line = _profile(stroke, np.full_like(stroke.distance, rng.uniform(0.6, 1.05) * scene.line_width))
