@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,11 @@ def replace(path: Path, new: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [*kept, *new]))
 
 
+def stage_seconds(folder: Path) -> dict[str, float]:
+    """Return what each stage of a run took, however often the run was interrupted in between stages."""
+    return {path.parent.name: read_json(path)["seconds"] for path in sorted(folder.glob("*/timing.json"))}
+
+
 def main() -> None:
     """Run, and keep the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,23 +59,18 @@ def main() -> None:
     asked = parser.parse_args()
     data = Path(os.environ.get("FLAWSMITH_DATA", HERE.parent.parent / "shared" / "data")) / asked.dataset
     settings = run_settings(asked.out, HERE / "settings" / f"{asked.dataset}.yaml", asked.settings)
-    began = time.time()
     with Shown() as progress:
         done = run(data, asked.out, settings=settings, progress=progress)
     groups = settings.split.shots or settings.split.method
     replace(RESULTS / "proof.jsonl", rows(done, asked.dataset, groups, settings.proof.inspector))
     counts = read_json(asked.out / "generate" / "manifest.json")["counts"]
     summary = {name: done.results[name] for name in SUMMARY}
-    origin = {
-        "commit": commit(),
-        "machine": machine(),
-        "versions": versions(),
-        "whole_run_seconds": time.time() - began,
-    }
+    seconds = stage_seconds(asked.out)
+    origin = {"commit": commit(), "machine": machine(), "versions": versions(), "seconds": seconds}
     write_json(
         RESULTS / f"{asked.dataset}.json", {**summary, "generated": counts, "groups_per_class": groups, **origin}
     )
-    print(f"{done.verdict}\nwhole run {time.time() - began:.0f} s; synthetic {counts}; report {done.report}")
+    print(f"{done.verdict}\nwhole run {sum(seconds.values()):.0f} s; synthetic {counts}; report {done.report}")
 
 
 if __name__ == "__main__":

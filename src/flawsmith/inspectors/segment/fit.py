@@ -25,15 +25,15 @@ SO_FAR = "so_far.safetensors"
 
 
 class SegmentLearner:
-    """Teaches a `SegmentNet` by focal loss: one turn per batch."""
+    """Teaches a `SegmentNet` by cross-entropy, or by focal loss where `gamma` is above 0: one turn per batch."""
 
-    def __init__(self, net: SegmentNet) -> None:
-        self.net = net
+    def __init__(self, net: SegmentNet, gamma: float = 0.0) -> None:
+        self.net, self.gamma = net, gamma
 
     def turns(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> list[tuple[Tensor, list[torch.nn.Parameter]]]:
         """Return the loss of a batch {"image": (N, C, S, S), "target": (N, S, S)}."""
         logits = self.net(batch["image"].contiguous(memory_format=torch.channels_last))
-        return [(focal_loss(logits, batch["target"]), list(self.net.parameters()))]
+        return [(focal_loss(logits, batch["target"], self.gamma), list(self.net.parameters()))]
 
 
 class SegmentCourse:
@@ -79,7 +79,7 @@ class SegmentCourse:
             say(done + step, note)
 
         seed = derive_seed(self.seed, "cycle", done)
-        train(net, SegmentLearner(net), self.feed, loop, place, seed=seed, progress=relay)
+        train(net, SegmentLearner(net, settings.focal_gamma), self.feed, loop, place, seed=seed, progress=relay)
         shutil.rmtree(place, ignore_errors=True)
         return loop.steps
 

@@ -18,8 +18,11 @@ class SegmentSettings(Settings):
     crop: int | Literal["auto"] = Field(96, description="side of a training crop in pixels; auto follows the defects")
     batch: int = Field(16, ge=2, description="crops per step, half of them free of defects")
     steps: int = Field(4000, ge=1)
-    cycle: int = Field(500, ge=1, description="steps in which the learning rate rises and falls once")
+    cycle: int = Field(1000, ge=1, description="steps in which the learning rate rises and falls once")
     learning_rate: float = Field(1e-3, gt=0)
+    focal_gamma: float = Field(
+        0, ge=0, description="how far the loss turns from what is already right (Lin et al. 2017); 0 is cross-entropy"
+    )
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of the defect crops that is synthetic")
     off_mask_share: float = Field(0.2, ge=0, le=1, description="share of defect-free crops cut from defective images")
     brightness: float = Field(0.1, ge=0, description="largest shift of a crop, as a share of the full range")
