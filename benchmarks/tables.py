@@ -28,9 +28,10 @@ def table(name: str, result: dict[str, Any]) -> list[str]:
     """Return the table of one data set."""
     seeds = result["arms"][0]["seeds"]
     test = result["test"]
+    minutes = sum(result["seconds"].values()) / 60
     head = [
         f"**{name}** ({result['groups_per_class']} training groups per class; {test['images']} sealed test images; "
-        f"{seeds} seeds, {result['steps']} steps each; whole run {result['whole_run_seconds'] / 60:.0f} min on "
+        f"{seeds} seeds, {result['steps']} steps each; whole run {minutes:.0f} min on "
         f"{result['machine']}; commit {result['commit']})",
         "",
         "| arm | " + " | ".join(METRICS.values()) + " |",
