@@ -8,7 +8,7 @@ from flawsmith.core.records import Mask, Painting, Patch
 from flawsmith.generators.classical.bank import Bank, Cutout, of_class
 from flawsmith.generators.classical.pixels import Plate, lay_over, to_plate
 from flawsmith.generators.classical.poisson import seamless
-from flawsmith.generators.classical.settings import CutMixSettings, PasteSettings, PoissonSettings
+from flawsmith.generators.classical.settings import CutMixSettings, PasteSettings, PoissonSettings, TurnSettings
 from flawsmith.generators.classical.turn import CLEAR_PX, Donor, choose, draw_turn, lay
 from flawsmith.masks.morphology import dilate, extent_px, feather, tight
 
@@ -47,7 +47,7 @@ def cutmix(patch: Patch, bank: Bank, settings: CutMixSettings, rng: np.random.Ge
     return Painting(lay_over(patch.background, donor.plate, alpha * donor.known), donor.mask & donor.known)
 
 
-def _donor(patch: Patch, bank: Bank, settings: PasteSettings | PoissonSettings, rng: np.random.Generator) -> Donor:
+def _donor(patch: Patch, bank: Bank, settings: TurnSettings, rng: np.random.Generator) -> Donor:
     cutout: Cutout = choose(of_class(bank.cutouts, patch.label), patch, rng)
     return lay(cutout, patch, draw_turn(rng, settings))
 

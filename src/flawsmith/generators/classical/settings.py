@@ -7,8 +7,8 @@ from pydantic import Field
 from flawsmith.core.settings import Settings
 
 
-class PasteSettings(Settings):
-    """How a training defect is turned and resized before it is pasted, and how it is blended."""
+class TurnSettings(Settings):
+    """How a training defect is turned and resized before it is pasted."""
 
     symmetry: bool = True
     """Draw one of the eight flips and quarter turns."""
@@ -16,19 +16,20 @@ class PasteSettings(Settings):
     """Further rotation, drawn from plus and minus this."""
     least_scale: float = Field(0.8, gt=0)
     most_scale: float = Field(1.25, gt=0)
+
+
+class PasteSettings(TurnSettings):
+    """Pixels pasted under a feathered edge."""
+
     core_px: float = Field(1.0, ge=0)
     """Distance from the defect within which the donor's pixels are taken fully."""
     feather_px: float = Field(3.0, gt=0)
     """Width beyond that over which they fade."""
 
 
-class PoissonSettings(Settings):
-    """How a training defect is turned and resized before its gradients are pasted."""
+class PoissonSettings(TurnSettings):
+    """Gradients pasted: the donor's detail in the background's own brightness."""
 
-    symmetry: bool = True
-    rotation_deg: float = Field(15.0, ge=0, le=180)
-    least_scale: float = Field(0.8, gt=0)
-    most_scale: float = Field(1.25, gt=0)
     region_px: int = Field(3, ge=1)
     """The blend is solved in the defect grown by this many pixels."""
 

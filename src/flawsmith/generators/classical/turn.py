@@ -12,7 +12,7 @@ from scipy.ndimage import affine_transform, gaussian_filter
 from flawsmith.core.records import Mask, Patch
 from flawsmith.generators.classical.bank import Cutout
 from flawsmith.generators.classical.pixels import Plate, to_plate
-from flawsmith.generators.classical.settings import PasteSettings, PoissonSettings
+from flawsmith.generators.classical.settings import TurnSettings
 from flawsmith.masks.morphology import extent_px
 
 CLEAR_PX = 4
@@ -45,7 +45,7 @@ def _extent(mask: Mask) -> float:
     return float(extent_px(mask) or min(mask.shape))
 
 
-def draw_turn(rng: np.random.Generator, settings: PasteSettings | PoissonSettings) -> NDArray[np.float64]:
+def draw_turn(rng: np.random.Generator, settings: TurnSettings) -> NDArray[np.float64]:
     """Return a random 2 x 2 matrix (y, x): flip, quarter turns, rotation and scale."""
     eighth = int(rng.integers(8)) if settings.symmetry else 0
     angle = np.deg2rad(rng.uniform(-settings.rotation_deg, settings.rotation_deg))
