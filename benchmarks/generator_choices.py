@@ -33,7 +33,8 @@ from flawsmith.training.loop import train
 
 VARIANTS = {
     "as shipped": [],
-    "no mirrored crops": ["mirror=false"],
+    "no mirrored crops": ["symmetry=none"],
+    "all eight views": ["symmetry=square"],
     "no defect-free crops": ["good_share=0"],
     "half defect-free crops": ["good_share=0.5"],
     "half the learning rate": ["loop.learning_rate=4e-4"],

@@ -16,7 +16,7 @@ from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.scales import RATIO, pyramid, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
 from flawsmith.generators.local.tone import plate_of
-from flawsmith.masks.guide import GUIDE
+from flawsmith.masks.guide import GUIDE, shape_guide
 
 TINY = LocalSettings(
     side=32,
@@ -60,6 +60,28 @@ def test_batches_are_in_range_and_hold_good_crops_too():
     assert batch["mask"][good].sum() == 0
     assert (batch["asked"][good].sum((1, 2, 3)) > 0).all()
     assert measured_gain(views) > 0
+
+
+def oblique() -> Sample:
+    """A bar at about 27 degrees, wholly inside every crop."""
+    rows, columns = np.mgrid[:32, :32] - 15.5
+    bar = (np.abs(rows + 0.5 * columns) < 2) & (np.abs(columns) < 6)
+    image = np.full((32, 32, 1), 150, np.uint8)
+    image[bar] = 60
+    return Sample("o", image, "spot", (Defect("spot", bar),))
+
+
+@pytest.mark.parametrize(("symmetry", "views"), [("none", 1), ("mirror", 2), ("square", 4)])
+def test_the_guide_turns_with_the_crop(symmetry, views):
+    told = LocalSettings(side=32, good_share=0.0, symmetry=symmetry)
+    batch = CropBank(defect_views(oblique(), 1, told), [], told).batch(np.random.default_rng(0), 60)
+    turned = [GUIDE.index("orientation_cos2"), GUIDE.index("orientation_sin2")]
+    seen = set()
+    for mask, guide in zip(batch["mask"][:, 0].numpy() > 0, batch["guide"].numpy(), strict=True):
+        measured = shape_guide(mask)
+        assert guide[turned] == pytest.approx([measured[GUIDE[each]] for each in turned], abs=0.02)
+        seen.add(tuple(np.round(guide[turned], 2)))
+    assert len(seen) == views
 
 
 @settings(max_examples=30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, measure_guide
 from flawsmith.masks.morphology import clusters, dilate, tight
+
+_COS2, _SIN2 = GUIDE.index("orientation_cos2"), GUIDE.index("orientation_sin2")
 
 
 @dataclass(frozen=True)
@@ -142,14 +145,19 @@ class CropBank:
         rng: np.random.Generator,
     ) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]]:
         image = (image * (1 + self.settings.gain * rng.uniform(-1, 1))).astype(np.float32)
-        down, across = (int(step) for step in (rng.choice((1, -1), 2) if self.settings.mirror else (1, 1)))
-        image, mask, asked = (
-            image[::down, ::across].copy(),
-            mask[::down, ::across].copy(),
-            asked[::down, ::across].copy(),
-        )
-        turned = np.where(np.array(GUIDE) == "orientation_sin2", down * across, 1).astype(np.float32)
-        return image, mask, asked, guide * turned
+        symmetry = self.settings.symmetry
+        down, across = (int(step) for step in (rng.choice((1, -1), 2) if symmetry != "none" else (1, 1)))
+        swapped = symmetry == "square" and rng.random() < 0.5
+        signs = np.ones(len(GUIDE), np.float32)
+        signs[_SIN2], signs[_COS2] = down * across, -1 if swapped else 1
+        image, mask, asked = (_view(each, down, across, swapped) for each in (image, mask, asked))
+        return image, mask, asked, guide * signs
+
+
+def _view(array: NDArray[Any], down: int, across: int, swapped: bool) -> NDArray[Any]:
+    """Return an HW(C) array mirrored where a step is -1, with its axes swapped where asked for."""
+    mirrored = array[::down, ::across]
+    return (mirrored.swapaxes(0, 1) if swapped else mirrored).copy()
 
 
 def pad_to(array: NDArray[np.generic], side: int) -> NDArray:  # type: ignore[type-arg]

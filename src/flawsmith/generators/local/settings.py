@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from flawsmith.core.settings import Settings
@@ -41,7 +43,11 @@ class LocalSettings(Settings):
     label_dropout: float = Field(0.1, ge=0, lt=1)
     guide_dropout: float = Field(0.3, ge=0, le=1)
     gain: float = Field(0.1, ge=0, description="contrast change of a training crop, as a share")
-    mirror: bool = Field(True, description="train on mirrored crops too; off where left and right differ")
+    symmetry: Literal["none", "mirror", "square"] = Field(
+        "mirror",
+        description="views of a crop that are trained on: as it is, mirrored both ways (grain keeps its direction), or "
+        "all eight of a square (round parts, surfaces without a direction)",
+    )
     net: NetSettings = NetSettings()
     loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
     sampling: SamplingSettings = SamplingSettings()
