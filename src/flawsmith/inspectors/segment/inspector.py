@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flawsmith.core.geometry import Window
 from flawsmith.core.records import Findings, Image
 from flawsmith.inspectors.segment.net import SegmentNet, defect_scores, image_score, pool_side
-from flawsmith.training.device import autocast_for
+from flawsmith.training.device import autocast_for, pick_device
 from flawsmith.training.feed import to_tensor
 from flawsmith.training.weights import load_weights, save_net
 
@@ -50,6 +50,7 @@ class Segmenter:
         weights, card = load_weights(folder / WEIGHTS)
         net = SegmentNet(**card["shape"])
         net.load_state_dict(weights)
+        net.to(device=pick_device("auto"), memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(net, card["shape"], card["pool"])
 
     def _image_score(self, scores: NDArray[np.float32]) -> float:
