@@ -42,6 +42,7 @@ def replace(path: Path, new: list[dict[str, Any]]) -> None:
     old = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     taken = {tuple(row[key] for key in keys) for row in new}
     kept = [row for row in old if tuple(row[key] for key in keys) not in taken]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [*kept, *new]))
 
 
