@@ -33,9 +33,10 @@ class MaskSettings(Settings):
     """Shares of the sources: "warped" (training masks, changed), "user", or names of procedural shapes."""
     rotate: Literal["any", "right_angles", "none"] = "any"
     """How far training masks may be turned, where their pose is free."""
-    pose: Literal["free", "kept", "around"] = "free"
+    pose: Literal["free", "kept", "mirrored", "around"] = "free"
     """Whether training masks leave their place: "free" ones do, "kept" ones stay where they were on the object (parts
-    that always lie alike), "around" turns mask and place together about the object's centre (round parts)."""
+    that always lie alike), "mirrored" ones also go to the mirrored places (parts whose halves are alike), and "around"
+    turns mask and place together about the object's centre (round parts)."""
     elastic_px: float = Field(1.5, ge=0)
     """Displacement of the elastic warp, in px for a mask of 32 px, growing with its extent."""
     area_px: tuple[float, float] | None = None

@@ -16,7 +16,6 @@ from flawsmith.masks.bank import (
     MaskBank,
     MaskSettings,
     Turn,
-    any_turn,
     draw_shape,
     mask_source,
     wanted_area,
@@ -108,13 +107,12 @@ def _posed(
     """Return a training mask, changed a little, where it was on the object, or turned with its place around it."""
     masks = bank.classes[label]
     number = int(rng.integers(len(masks.cutouts)))
-    around = any_turn(rng, settings.model_copy(update={"rotate": "any"}))
-    turn = around if settings.pose == "around" else Turn(float(KEPT_TURN * rng.normal()), 1.0)
+    pose = _pose(rng, settings)
+    turn = Turn(pose.angle + float(KEPT_TURN * rng.normal()), pose.flip)
     mask = warp(masks.cutouts[number], wanted_area(masks, number, rng, settings), rng, settings, turn)
     on = tight(foreground if foreground.any() else np.ones_like(foreground))
     spot = masks.centres_yx[number] + KEPT_SPREAD * rng.normal(size=2)
-    offset = (spot[0] - 0.5) * on.size_hw[0], (spot[1] - 0.5) * on.size_hw[1]
-    y, x = turn.of(offset) if settings.pose == "around" else offset
+    y, x = pose.of(((spot[0] - 0.5) * on.size_hw[0], (spot[1] - 0.5) * on.size_hw[1]))
     height, width = mask.shape
     top = round((on.top + on.bottom) / 2 + y - height / 2)
     left = round((on.left + on.right) / 2 + x - width / 2)
@@ -125,6 +123,15 @@ def _posed(
         f"a {label!r} mask of {width} x {height} px does not stay on the object at its own place: give a region of "
         'interest (kit.region), smaller masks (masks.area_px), or masks.pose="free"'
     )
+
+
+def _pose(rng: np.random.Generator, settings: MaskSettings) -> Turn:
+    """Return how a mask and its place turn together about the object's centre."""
+    if settings.pose == "around":
+        return Turn(float(rng.uniform(0, 2 * np.pi)), float(rng.choice((1, -1))))
+    if settings.pose == "mirrored":
+        return Turn(float(rng.choice((0, np.pi))), float(rng.choice((1, -1))))
+    return Turn(0.0, 1.0)
 
 
 def _lies_on(mask: Mask, foreground: Mask) -> bool:

@@ -168,6 +168,15 @@ def test_kept_masks_stay_where_they_were():
     assert offsets.std(0).max() < 3
 
 
+def test_mirrored_masks_keep_their_distance_from_the_middle():
+    on = np.zeros((140, 180), bool)
+    on[20:120, 30:130] = True
+    offsets = np.array([offset for offset, _ in spokes("mirrored", on)])
+    assert np.abs(offsets[:, 1]) == pytest.approx(33.5, abs=5)
+    assert np.abs(offsets[:, 0]) == pytest.approx(0, abs=5)
+    assert 5 < (offsets[:, 1] > 0).sum() < 35
+
+
 def test_a_pose_concerns_training_masks_only():
     on, bank = np.ones(HW, bool), spoke_bank()
     chosen = MaskSettings(pose="kept", sources={"blob": 1.0}, anywhere=1.0)
