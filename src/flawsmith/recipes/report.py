@@ -17,7 +17,7 @@ from flawsmith.data.loading import load_sample
 from flawsmith.filtering.copies import similarities
 from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData, Tile
 from flawsmith.proof.report.pictures import plain_tile, tile
-from flawsmith.recipes.route import Route, chosen_synthetic, training_part
+from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
 from flawsmith.synthesis.kit import Kit
 
 PER_ROW, REJECTED, NEIGHBOURS = 16, 8, 4
@@ -47,7 +47,7 @@ def gather(route: Route) -> ReportData:
 
 def load_name(route: Route) -> str:
     """Return the data set's name."""
-    return str(read_json(route.folder("check") / "catalog.json")["name"])
+    return DEMO if route.data == DEMO else str(read_json(route.folder("check") / "catalog.json")["name"])
 
 
 def _attempts(route: Route) -> list[dict[str, Any]]:

@@ -14,6 +14,9 @@ from flawsmith.core.store import Manifest, read_manifest, run_stage
 from flawsmith.data.loading import load_catalog
 from flawsmith.recipes.settings import RunSettings
 
+DEMO = "demo"
+"""The word that stands for the built-in demo set where a data folder is expected."""
+
 
 @dataclass(frozen=True)
 class Route:

@@ -15,11 +15,8 @@ from flawsmith.data.checks import check
 from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
 from flawsmith.data.readers import read_catalog
 from flawsmith.data.splits import split, summary, write_splits
-from flawsmith.recipes.route import Route, chosen_synthetic, training_part
+from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
 from flawsmith.recipes.settings import RunSettings
-
-DEMO = "demo"
-"""The word that stands for the built-in demo set where a data folder is expected."""
 
 
 def check_stage(route: Route) -> Manifest:
