@@ -37,7 +37,6 @@ class Draft:
 
     order: Order
     background: Entry
-    original: Image
     image: Image
     foreground: Mask
     labels: list[str]
@@ -88,7 +87,7 @@ class Workshop:
         image = load_sample(entry).image
         found = self._allowed(image)
         labels = drawn_labels(wanted, self.kit.bank.labels, self.plan)
-        return Draft(wanted, entry, image, image, found, labels)
+        return Draft(wanted, entry, image, found, labels)
 
     def _allowed(self, image: Image) -> Mask:
         """Return where defects may lie: in the region given, or on the object, or anywhere."""
