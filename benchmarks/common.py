@@ -40,6 +40,11 @@ def versions(*names: str) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy", *names)}}
 
 
+def origin(*names: str) -> dict[str, Any]:
+    """Return commit, machine and versions: what every row carries."""
+    return {"commit": commit(), "machine": machine(), "versions": versions(*names)}
+
+
 def append(file: str, rows: list[dict[str, Any]]) -> None:
     """Append rows to a results file, replacing earlier rows of the same name, and print them."""
     path = RESULTS / file

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import append, commit, machine, versions
+from common import append, origin
 from torch import Tensor
 
 from flawsmith.core.settings import resolve
@@ -89,9 +89,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     asked = parser.parse_args()
-    origin = {"dataset": asked.run.name, "commit": commit(), "machine": machine(), "versions": versions()}
+    same = {"dataset": asked.run.name, **origin()}
     for name in asked.only:
-        append("generator.jsonl", [{**measure(name, asked.run, VARIANTS[name], asked.seconds), **origin}])
+        append("generator.jsonl", [{**measure(name, asked.run, VARIANTS[name], asked.seconds), **same}])
 
 
 if __name__ == "__main__":

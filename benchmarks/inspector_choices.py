@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import append, commit, machine, versions
+from common import append, origin
 
 from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.data.loading import load_catalog
@@ -72,9 +72,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    origin = {"dataset": asked.run.name, "commit": commit(), "machine": machine(), "versions": versions()}
+    same = {"dataset": asked.run.name, **origin()}
     for name in asked.only:
-        append("inspector.jsonl", [{**measure(name, asked.run, VARIANTS[name], asked.steps), **origin}])
+        append("inspector.jsonl", [{**measure(name, asked.run, VARIANTS[name], asked.steps), **same}])
 
 
 if __name__ == "__main__":

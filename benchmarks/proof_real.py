@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, commit, machine, versions
+from common import RESULTS, origin
 
 from flawsmith.apps.cli.progress import Shown
 from flawsmith.core.files import read_json, write_json
@@ -28,10 +28,9 @@ COLUMNS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "steps", "teste
 
 def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dict[str, Any]]:
     """Return one row per arm and seed."""
-    same = {"dataset": dataset, "groups_per_class": groups, "inspector": inspector}
-    origin = {"commit": commit(), "machine": machine(), "versions": versions()}
+    same = {"dataset": dataset, "groups_per_class": groups, "inspector": inspector, **origin()}
     return [
-        {**same, "arm": row["arm"], "seed": row["seed"], **{name: row[name] for name in COLUMNS}, **origin}
+        {**same, "arm": row["arm"], "seed": row["seed"], **{name: row[name] for name in COLUMNS}}
         for row in read_proof(done.folder / "prove").rows
     ]
 
@@ -67,9 +66,9 @@ def main() -> None:
     counts = read_json(asked.out / "generate" / "manifest.json")["counts"]
     summary = {name: done.results[name] for name in SUMMARY}
     seconds = stage_seconds(asked.out)
-    origin = {"commit": commit(), "machine": machine(), "versions": versions(), "seconds": seconds}
     write_json(
-        RESULTS / f"{asked.dataset}.json", {**summary, "generated": counts, "groups_per_class": groups, **origin}
+        RESULTS / f"{asked.dataset}.json",
+        {**summary, "generated": counts, "groups_per_class": groups, "seconds": seconds, **origin()},
     )
     print(f"{done.verdict}\nwhole run {sum(seconds.values()):.0f} s; synthetic {counts}; report {done.report}")
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import psutil
-from common import append, commit, machine, versions
+from common import append, origin
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "demo.yaml"
 
@@ -50,13 +50,12 @@ def main() -> None:
     if process.wait() != 0:
         raise SystemExit("the demo failed")
     seconds = time.time() - began
-    origin = {"commit": commit(), "machine": machine(), "versions": versions()}
     measured = (("demo_seconds", seconds, "s"), ("demo_peak_mb", peak, "MB"))
     rows = [
         {"name": name, "value": round(value, 1), "unit": unit, "ours": round(value, 1)}
         for name, value, unit in measured
     ]
-    append("speed.jsonl", [{**row, "peer": None, **origin} for row in rows])
+    append("speed.jsonl", [{**row, "peer": None, **origin()} for row in rows])
 
 
 if __name__ == "__main__":

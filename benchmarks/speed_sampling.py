@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import append, commit, machine, versions
+from common import append, origin
 
 from flawsmith.core.records import Catalog, Entry
 from flawsmith.data.image_io import write_image
@@ -119,7 +119,6 @@ def main() -> None:
         return
     small, large = apart(asked.run, (256, 256)), apart(asked.run, (2048, 2448))
     ours = small["accepted"] / small["seconds"]
-    origin = {"commit": commit(), "machine": machine(), "versions": versions("diffusers")}
     rows = []
     for name, steps in (("sampling_vs_ddpm14000", 14_000), ("sampling_vs_ddim50", 50)):
         peer = 1 / (peer_seconds(steps) * steps)
@@ -134,7 +133,7 @@ def main() -> None:
         "name": "resolution_extra_mb", "value": round(extra, 1), "unit": "MB",
         "ours": round(large["peak_mb"], 1), "peer": round(small["peak_mb"], 1),
     })  # fmt: skip
-    append("speed.jsonl", [{**row, **origin} for row in rows])
+    append("speed.jsonl", [{**row, **origin("diffusers")} for row in rows])
 
 
 if __name__ == "__main__":

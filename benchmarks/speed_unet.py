@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 import torch
-from common import append, commit, machine, versions
+from common import append, origin
 from diffusers import UNet2DModel
 
 from flawsmith.nets.unet import UNet
@@ -70,9 +70,7 @@ def main() -> None:
         "ours": round(statistics.median(a for a, _ in pairs), 4),
         "peer": round(statistics.median(b for _, b in pairs), 4),
         "note": f"parameters ours {size(mine)}, peer {size(peer)} (widths {width}, {2 * width}, {4 * width})",
-        "commit": commit(),
-        "machine": machine(),
-        "versions": versions("diffusers"),
+        **origin("diffusers"),
     }
     append("speed.jsonl", [row])
 

@@ -44,7 +44,7 @@ class MaskSettings(Settings):
     size_jitter: float = Field(0.25, ge=0)
     """Spread (of the natural logarithm) of a drawn area around a measured one."""
     anywhere: float = Field(0.2, ge=0, le=1)
-    """Share of defects placed anywhere on the object rather than where the class occurs."""
+    """Share of defects placed anywhere on the object rather than where the class occurs, where their pose is free."""
 
 
 @dataclass(frozen=True)
