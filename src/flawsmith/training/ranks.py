@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import torch
+import torch.distributed.nn  # before any group exists: its functions' defaults would keep the group alive
 from accelerate import PartialState
 from accelerate.utils import broadcast, reduce
 from torch import Tensor

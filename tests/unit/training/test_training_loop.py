@@ -294,13 +294,19 @@ def test_schedules(steps):
 
 
 WORKER = """
-    import sys, torch
+    import atexit, os, sys, torch
     from pathlib import Path
     sys.path.insert(0, {tests!r})
+    threads = Path("/proc/self/task")
+    @atexit.register  # runs last: threads of the process group that outlive it abort the process now and then
+    def alone():
+        if threads.exists() and len(list(threads.iterdir())) > 1:
+            print("threads left:", [(each / "comm").read_text() for each in threads.iterdir()], file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(3)
     import test_training_loop as here
     from flawsmith.training.loop import LoopSettings, train
     from safetensors.torch import save_file
-    import os
     rank = int(os.environ["RANK"])
     torch.manual_seed(rank)  # processes that start apart must still end together
     net = here.adversaries()
