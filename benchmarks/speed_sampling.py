@@ -20,8 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from common import append, origin
@@ -31,6 +34,7 @@ from flawsmith.data.image_io import write_image
 from flawsmith.data.loading import image_sha256, load_sample
 from flawsmith.recipes.run import run_settings
 from flawsmith.recipes.stages import Route, workshop
+from flawsmith.synthesis import make
 from flawsmith.synthesis.plan import orders
 
 IMAGES = 48
@@ -52,25 +56,40 @@ def backgrounds(run: Path, size_hw: tuple[int, int], folder: Path) -> Catalog:
 
 def measure(run: Path, size_hw: tuple[int, int]) -> dict[str, float]:
     """Return seconds per image, share accepted and peak memory of making images on backgrounds of one size."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, reading_apart() as reading:
         shop = workshop(Route("", run, run_settings(run)), "local", run / "fit" / "model")
         shop = dataclasses.replace(shop, backgrounds=backgrounds(run, size_hw, Path(folder)))
         plan = orders(dict.fromkeys(shop.kit.bank.labels, -(-IMAGES // len(shop.kit.bank.labels))), 1)[:IMAGES]
-        shop.make(plan[:4])
+        list(shop.make(plan[:4]))
+        read_before = sum(reading)
         times, made = [], []
         for _ in range(3):
             began, made = time.perf_counter(), []
             for start in range(0, len(plan), 24):
                 made += [each.accepted for each in shop.make(plan[start : start + 24])]
             times.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        for number in range(16):
-            entry = shop.backgrounds.entries[number % 8]
-            load_sample(entry), image_sha256(entry)
-        reading = (time.perf_counter() - began) / 16
-    seconds = statistics.median(times) / len(plan) - reading
+        read = (sum(reading) - read_before) / len(times) / len(plan)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "accepted": float(np.mean(made)), "peak_mb": peak, "reading": reading}
+    seconds = statistics.median(times) / len(plan) - read
+    return {"seconds": seconds, "accepted": float(np.mean(made)), "peak_mb": peak, "reading": read}
+
+
+@contextmanager
+def reading_apart() -> Iterator[list[float]]:
+    """Yield the seconds of every image read or hashed by the maker of images meanwhile."""
+    spent: list[float] = []
+
+    def timed(usual: Callable[[Entry], Any]) -> Callable[[Entry], Any]:
+        def read(entry: Entry) -> Any:
+            began = time.perf_counter()
+            found = usual(entry)
+            spent.append(time.perf_counter() - began)
+            return found
+
+        return read
+
+    with mock.patch.multiple(make, load_sample=timed(load_sample), image_sha256=timed(image_sha256)):
+        yield spent
 
 
 def apart(run: Path, size_hw: tuple[int, int]) -> dict[str, float]:

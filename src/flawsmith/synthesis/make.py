@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,17 +31,23 @@ CLEARANCE_PX = 6
 """Instances in one image keep at least this far apart."""
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where one defect is painted: the window, and what is cut out there (copies, so that the image can go)."""
+
+    window: Window
+    patch: Patch
+    foreground: Mask
+
+
 @dataclass
 class Draft:
-    """One image in the making."""
+    """One image in the making. It holds crops only: a batch of drafts costs the same on a camera of any resolution."""
 
     order: Order
     background: Entry
-    image: Image
-    foreground: Mask
     labels: list[str]
-    defects: list[Defect] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    laid: list[tuple[Site, Painting]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     trial: Candidate | None = None
     """The defect painted last, cut out: what a log of rejected samples shows."""
@@ -74,20 +80,21 @@ class Workshop:
     judged: bool = True
     """Off for controls: then everything visible is accepted."""
 
-    def make(self, orders: Sequence[Order]) -> list[Made]:
-        """Make one image per order. Which orders are made together changes no pixel of any of them."""
+    def make(self, orders: Sequence[Order]) -> Iterator[Made]:
+        """Make one image per order, in order. Which orders are made together changes no pixel of any of them.
+
+        They are painted together, and put together one by one as they are asked for.
+        """
         drafts = [self._begin(each) for each in orders]
         for number in range(max((len(draft.labels) for draft in drafts), default=0)):
             self._add_defect([draft for draft in drafts if number < len(draft.labels)], number)
-        return [self._finish(draft) for draft in drafts]
+        for draft in drafts:
+            yield self._finish(draft)
 
     def _begin(self, wanted: Order) -> Draft:
         rng = stream(wanted.seed, "background")
         entry = self.backgrounds.entries[int(rng.integers(len(self.backgrounds)))]
-        image = load_sample(entry).image
-        found = self._allowed(image)
-        labels = drawn_labels(wanted, self.kit.bank.labels, self.plan)
-        return Draft(wanted, entry, image, found, labels)
+        return Draft(wanted, entry, drawn_labels(wanted, self.kit.bank.labels, self.plan))
 
     def _allowed(self, image: Image) -> Mask:
         """Return where defects may lie: in the region given, or on the object, or anywhere."""
@@ -96,16 +103,21 @@ class Workshop:
         return find_foreground(image) if self.kit_settings.find_object else np.ones(image.shape[:2], bool)
 
     def _add_defect(self, drafts: Sequence[Draft], number: int) -> None:
-        placed = [(draft, self._patch(draft, number)) for draft in drafts]
-        ready = [(draft, *spot) for draft, spot in placed if spot is not None]
-        paintings = self.generator.paint([patch for _, _, patch in ready])
-        for (draft, window, patch), painting in zip(ready, paintings, strict=True):
-            self._judge(draft, window, patch, painting)
+        placed = [(draft, self._site(draft, number)) for draft in drafts]
+        ready = [(draft, site) for draft, site in placed if site is not None]
+        paintings = self.generator.paint([site.patch for _, site in ready])
+        for (draft, site), painting in zip(ready, paintings, strict=True):
+            draft.laid.append((site, painting))
+            draft.trial = self._candidate(site, painting)
+            draft.verdicts.append(judge(draft.trial, self.kit.gates))
 
-    def _patch(self, draft: Draft, number: int) -> tuple[Window, Patch] | None:
+    def _site(self, draft: Draft, number: int) -> Site | None:
+        """Return where and what to paint next, or None where no further defect finds a place."""
         label, rng = draft.labels[number], stream(draft.order.seed, "defect", number)
-        free = draft.foreground
-        for defect in draft.defects:
+        background = load_sample(draft.background).image
+        foreground = free = self._allowed(background)
+        image, defects = self._painted(draft, background)
+        for defect in defects:
             free = free & ~dilate(defect.mask, CLEARANCE_PX)
         try:
             spot = self._spot(free, label, rng)
@@ -115,13 +127,14 @@ class Workshop:
             return None
         height, width = spot.mask.shape
         box = (float(spot.left), float(spot.top), float(spot.left + width), float(spot.top + height))
-        window = self.generator.window(box, draft.image.shape[:2])
+        window = self.generator.window(box, image.shape[:2])
         mask = np.zeros(window.size_hw, bool)
         top, left = spot.top - window.top, spot.left - window.left
         mask[top : top + height, left : left + width] = spot.mask
         guide = self.kit.guides.draw(label, rng, self.plan.wishes) if self.plan.guided else {}
         seed = derive_seed(draft.order.seed, "paint", number)
-        return window, Patch(window.cut(draft.image), mask, label, seed, guide)
+        patch = Patch(window.cut(image).copy(), mask, label, seed, guide)
+        return Site(window, patch, window.cut(foreground).copy())
 
     def _spot(self, free: Mask, label: str, rng: np.random.Generator) -> PlacedMask:
         """Return a shape with a place for it; one that fits nowhere gives way to the next, up to a DataError."""
@@ -131,23 +144,25 @@ class Workshop:
                 return draw_placed(self.kit.bank, label, free, rng, settings)
         return draw_placed(self.kit.bank, label, free, rng, settings)
 
-    def _judge(self, draft: Draft, window: Window, patch: Patch, painting: Painting) -> None:
-        image = composite(draft.image, window, painting, self.kit_settings.composite)
-        foreground = window.cut(draft.foreground)
-        candidate = Candidate(patch.background, window.cut(image), patch.mask, painting.mask, patch.label, foreground)
-        verdict = judge(candidate, self.kit.gates)
-        draft.trial = candidate
-        draft.verdicts.append(verdict)
-        draft.image = image
-        if painting.mask.any():
-            mask = np.zeros(image.shape[:2], bool)
-            window.cut(mask)[:] = painting.mask
-            draft.defects.append(Defect(patch.label, mask))
-        guide = {name: round(float(value), 6) for name, value in patch.guide.items()}
-        draft.rows.append({"label": patch.label, "window": list(window), "seed": patch.seed, "guide": guide})
+    def _candidate(self, site: Site, painting: Painting) -> Candidate:
+        patch = site.patch
+        whole = Window(0, 0, *site.window.size_hw)
+        painted = composite(patch.background, whole, painting, self.kit_settings.composite)
+        return Candidate(patch.background, painted, patch.mask, painting.mask, patch.label, site.foreground)
+
+    def _painted(self, draft: Draft, image: Image) -> tuple[Image, list[Defect]]:
+        """Return the background with the paintings made so far, and their defects."""
+        defects = []
+        for site, painting in draft.laid:
+            image = composite(image, site.window, painting, self.kit_settings.composite)
+            if painting.mask.any():
+                mask = np.zeros(image.shape[:2], bool)
+                site.window.cut(mask)[:] = painting.mask
+                defects.append(Defect(site.patch.label, mask))
+        return image, defects
 
     def _finish(self, draft: Draft) -> Made:
-        scores = _worst(draft.verdicts)
+        image, defects = self._painted(draft, load_sample(draft.background).image)
         birth = Birth(
             id=draft.order.id,
             generator=self.name,
@@ -155,15 +170,18 @@ class Workshop:
             background_id=draft.background.id,
             background_sha256=image_sha256(draft.background),
             seed=draft.order.seed,
-            defects=tuple(draft.rows),
-            scores=scores,
+            defects=tuple(_birth_row(site) for site, _ in draft.laid),
+            scores=_worst(draft.verdicts),
             version=__version__,
         )
-        accepted = bool(draft.defects) and (not self.judged or all(verdict.accepted for verdict in draft.verdicts))
+        accepted = bool(defects) and (not self.judged or all(verdict.accepted for verdict in draft.verdicts))
         reasons = tuple(dict.fromkeys(reason for verdict in draft.verdicts for reason in verdict.reasons))
-        return Made(
-            draft.order, draft.background, draft.image, tuple(draft.defects), birth, accepted, reasons, draft.trial
-        )
+        return Made(draft.order, draft.background, image, tuple(defects), birth, accepted, reasons, draft.trial)
+
+
+def _birth_row(site: Site) -> dict[str, Any]:
+    guide = {name: round(float(value), 6) for name, value in site.patch.guide.items()}
+    return {"label": site.patch.label, "window": list(site.window), "seed": site.patch.seed, "guide": guide}
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Mapping[str, float]:
