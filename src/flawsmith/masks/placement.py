@@ -87,23 +87,26 @@ def _explained(values: NDArray[np.float32], mask: Mask) -> float:
 
 
 def draw_placed(
-    bank: MaskBank, label: str, foreground: Mask, rng: np.random.Generator, settings: MaskSettings
-) -> PlacedMask:
+    bank: MaskBank, label: str, foreground: Mask, rng: np.random.Generator, settings: MaskSettings,
+    taken: Mask | None = None,
+) -> PlacedMask:  # fmt: skip
     """Return a new mask for a class and its place on the foreground (HW), as the settings' pose says.
 
+    It touches nothing that is `taken` (HW); where the class occurs is measured on the whole foreground all the same.
     Raises DataError when it finds no place for the shape drawn, SettingsError for an unknown class or source.
     """
     if settings.pose != "free":
         source = mask_source(bank, rng, settings)
         if source == WARPED:
-            return _posed(bank, label, foreground, rng, settings)
+            return _posed(bank, label, foreground, rng, settings, taken)
         settings = settings.model_copy(update={"sources": {source: 1.0}})
-    return place(draw_shape(bank, label, rng, settings), foreground, bank, label, rng, settings)
+    return place(draw_shape(bank, label, rng, settings), foreground, bank, label, rng, settings, taken)
 
 
 def _posed(
-    bank: MaskBank, label: str, foreground: Mask, rng: np.random.Generator, settings: MaskSettings
-) -> PlacedMask:
+    bank: MaskBank, label: str, foreground: Mask, rng: np.random.Generator, settings: MaskSettings,
+    taken: Mask | None,
+) -> PlacedMask:  # fmt: skip
     """Return a training mask, changed a little, where it was on the object, or turned with its place around it."""
     masks = bank.classes[label]
     number = int(rng.integers(len(masks.cutouts)))
@@ -116,9 +119,10 @@ def _posed(
     height, width = mask.shape
     top = round((on.top + on.bottom) / 2 + y - height / 2)
     left = round((on.left + on.right) / 2 + x - width / 2)
+    placed = PlacedMask(top, left, mask)
     inside = 0 <= top <= foreground.shape[0] - height and 0 <= left <= foreground.shape[1] - width
-    if inside and _lies_on(mask, foreground[top : top + height, left : left + width]):
-        return PlacedMask(top, left, mask)
+    if inside and _fits(placed, foreground, taken):
+        return placed
     raise DataError(
         f"a {label!r} mask of {width} x {height} px does not stay on the object at its own place: give a region of "
         'interest (kit.region), smaller masks (masks.area_px), or masks.pose="free"'
@@ -134,13 +138,17 @@ def _pose(rng: np.random.Generator, settings: MaskSettings) -> Turn:
     return Turn(0.0, 1.0)
 
 
-def _lies_on(mask: Mask, foreground: Mask) -> bool:
-    return bool((foreground & mask).sum() >= ON_OBJECT * mask.sum())
+def _fits(placed: PlacedMask, foreground: Mask, taken: Mask | None) -> bool:
+    mask, (height, width) = placed.mask, placed.mask.shape
+    there = slice(placed.top, placed.top + height), slice(placed.left, placed.left + width)
+    if taken is not None and (taken[there] & mask).any():
+        return False
+    return bool((foreground[there] & mask).sum() >= ON_OBJECT * mask.sum())
 
 
 def place(
     cutout: Mask, foreground: Mask, bank: MaskBank, label: str, rng: np.random.Generator,
-    settings: MaskSettings, tries: int = 200,
+    settings: MaskSettings, taken: Mask | None = None, tries: int = 200,
 ) -> PlacedMask:  # fmt: skip
     """Return a place for the mask: inside the picture, at least 95 % on the foreground, where the class occurs.
 
@@ -162,8 +170,9 @@ def place(
         top = round(on.top + spot[0] * on.size_hw[0] - height / 2)
         left = round(on.left + spot[1] * on.size_hw[1] - width / 2)
         top, left = min(max(top, 0), free_hw[0]), min(max(left, 0), free_hw[1])
-        if _lies_on(cutout, foreground[top : top + height, left : left + width]):
-            return PlacedMask(top, left, cutout)
+        placed = PlacedMask(top, left, cutout)
+        if _fits(placed, foreground, taken):
+            return placed
     raise DataError(
         f"no place on the object for a {label!r} mask of {width} x {height} px in {tries} tries: give a region of "
         "interest (kit.region), smaller masks (masks.area_px), or switch the search for the object off "

@@ -115,12 +115,11 @@ class Workshop:
         """Return where and what to paint next, or None where no further defect finds a place."""
         label, rng = draft.labels[number], stream(draft.order.seed, "defect", number)
         background = load_sample(draft.background).image
-        foreground = free = self._allowed(background)
+        foreground = self._allowed(background)
         image, defects = self._painted(draft, background)
-        for defect in defects:
-            free = free & ~dilate(defect.mask, CLEARANCE_PX)
+        taken = [dilate(defect.mask, CLEARANCE_PX) for defect in defects]
         try:
-            spot = self._spot(free, label, rng)
+            spot = self._spot(foreground, label, rng, np.logical_or.reduce(taken) if taken else None)
         except DataError:
             if number == 0:
                 raise
@@ -136,13 +135,13 @@ class Workshop:
         patch = Patch(window.cut(image).copy(), mask, label, seed, guide)
         return Site(window, patch, window.cut(foreground).copy())
 
-    def _spot(self, free: Mask, label: str, rng: np.random.Generator) -> PlacedMask:
+    def _spot(self, foreground: Mask, label: str, rng: np.random.Generator, taken: Mask | None) -> PlacedMask:
         """Return a shape with a place for it; one that fits nowhere gives way to the next, up to a DataError."""
         settings = self.kit_settings.masks
         for _ in range(SHAPES_TRIED - 1):
             with suppress(DataError):
-                return draw_placed(self.kit.bank, label, free, rng, settings)
-        return draw_placed(self.kit.bank, label, free, rng, settings)
+                return draw_placed(self.kit.bank, label, foreground, rng, settings, taken)
+        return draw_placed(self.kit.bank, label, foreground, rng, settings, taken)
 
     def _candidate(self, site: Site, painting: Painting) -> Candidate:
         patch = site.patch

@@ -1,5 +1,7 @@
 """Where defects go: finding the object, staying on it, following where the class occurs."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,3 +193,21 @@ def test_a_kept_mask_that_leaves_the_object_is_an_error():
     chosen = MaskSettings(pose="kept", size_jitter=0.0)
     with pytest.raises(DataError, match="does not stay on the object"):
         draw_placed(spoke_bank(), "chip", on, np.random.default_rng(0), chosen)
+
+
+@pytest.mark.parametrize("pose", ["free", "mirrored"])
+def test_what_is_taken_is_not_touched_and_moves_nobody_elses_place(pose):
+    on = np.zeros((140, 180), bool)
+    on[20:120, 30:130] = True
+    taken = np.zeros_like(on)
+    taken[:, :75] = True  # the left half, and with it one edge of the object's box
+    chosen = MaskSettings(pose=pose, size_jitter=0.0, elastic_px=0.0)
+    columns = []
+    for seed in range(40):
+        with suppress(DataError):
+            placed = draw_placed(spoke_bank(), "chip", on, np.random.default_rng(seed), chosen, taken)
+            points = np.argwhere(placed.mask) + np.array([placed.top, placed.left])
+            assert not taken[tuple(points.T)].any()
+            columns.append(points[:, 1].mean())
+    assert len(columns) > 10
+    assert np.median(columns) == pytest.approx(80 + 33.5, abs=5)
