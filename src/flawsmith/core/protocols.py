@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from flawsmith.core.geometry import Window
-from flawsmith.core.records import Catalog, Findings, Image, Painting, Patch, Sample
+from flawsmith.core.records import Catalog, Findings, Image, Painting, Patch
 from flawsmith.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,12 +86,3 @@ class Reader(Protocol):
     def recognises(self, root: Path) -> bool: ...
 
     def read(self, root: Path) -> Catalog: ...
-
-
-class Writer(Protocol):
-    """An export format: writes samples (with marks of which are synthetic) into an empty folder."""
-
-    def __call__(self, items: Sequence[tuple[Sample, Mapping[str, Any] | None]], out: Path) -> None: ...
-
-
-Array = NDArray[np.floating[Any]]
