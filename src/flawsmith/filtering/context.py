@@ -13,7 +13,7 @@ from flawsmith.core.geometry import window_around
 from flawsmith.core.records import Defect, Image, Mask, Sample
 from flawsmith.core.registry import unknown
 from flawsmith.filtering.changes import changed_mask, dilated
-from flawsmith.filtering.copies import make_templates, similarities
+from flawsmith.filtering.copies import likeness, make_templates, similarities
 from flawsmith.filtering.gates import GATES, Candidate, GateContext, contrast, overlap
 from flawsmith.filtering.settings import GateSettings
 
@@ -44,11 +44,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A real defect cut out of its sample."""
+    """A real defect cut out of its sample; `bare` is the same place of a defect-free one, or all zero where none fits."""
 
     group: str
     image: Image
     mask: Mask
+    bare: Image
 
 
 def judge(candidate: Candidate, context: GateContext) -> Verdict:
@@ -70,11 +71,12 @@ def fit_gates(
     `groups` maps sample ids to groups: how alike different defects may be is measured between groups only. Without
     it, samples count as different unless their defects are nearly equal.
     """
-    pieces: dict[str, list[_Piece]] = {}
+    samples, pieces = list(samples), dict[str, list[_Piece]]()
+    good = next((sample.image for sample in samples if not sample.defects), None)
     for sample in samples:
         group = (groups or {}).get(sample.id, sample.id)
         for defect in sample.defects:
-            pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group))
+            pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group, good))
     templates = {label: make_templates([(each.image, each.mask) for each in pieces[label]]) for label in sorted(pieces)}
     context = GateContext({}, templates)
     limit = 1.0 if groups is not None else SAME_DEFECT
@@ -113,8 +115,8 @@ def _likeness_of_different(pieces: Sequence[_Piece], label: str, context: GateCo
     groups = np.array([each.group for each in pieces])
     nearest = []
     for piece in pieces:
-        alike = similarities(piece.image, piece.mask, templates)
-        alike = alike[(groups != piece.group) & (alike < limit)]
+        different = (groups != piece.group) & (similarities(piece.image, piece.mask, templates) < limit)
+        alike = likeness(piece.image, piece.bare, piece.mask, templates)[different]
         if len(alike):
             nearest.append(float(alike.max()))
     if not nearest:
@@ -123,11 +125,19 @@ def _likeness_of_different(pieces: Sequence[_Piece], label: str, context: GateCo
     return max(usual + MARGIN_SHARE * (1 - usual), LEAST_LIKENESS)
 
 
-def _cut_out(image: Image, defect: Defect, group: str) -> _Piece:
+def _cut_out(image: Image, defect: Defect, group: str, good: Image | None) -> _Piece:
     left, top, right, bottom = defect.box_xyxy
     size_hw = (int(bottom - top) + 2 * MARGIN_PX, int(right - left) + 2 * MARGIN_PX)
-    window = window_around(((top + bottom) / 2, (left + right) / 2), size_hw, image.shape[:2])
-    return _Piece(group, window.cut(image).copy(), window.cut(defect.mask).copy())
+    centre_yx = (top + bottom) / 2, (left + right) / 2
+    window = window_around(centre_yx, size_hw, image.shape[:2])
+    piece, mask = window.cut(image).copy(), window.cut(defect.mask).copy()
+    bare = np.zeros_like(piece)
+    if good is not None and good.dtype == image.dtype and good.shape[2] == image.shape[2]:
+        y, x = (centre_yx[axis] * good.shape[axis] / image.shape[axis] for axis in (0, 1))
+        there = window_around((y, x), window.size_hw, good.shape[:2])
+        if there.size_hw == window.size_hw:
+            bare = there.cut(good).copy()
+    return _Piece(group, piece, mask, bare)
 
 
 def _plain(piece: _Piece) -> Image:

@@ -2,6 +2,8 @@
 
 Measured by zero-mean normalised cross-correlation (Lewis 1995, "Fast normalized cross-correlation", eq. 2) over the
 training defect's mask: brightness and contrast do not count, only the structure inside the defect does.
+What the bare background shares with a training image there, the part's own outline above all, is no copying: likeness
+is corrected for it as agreement is for chance (Cohen 1960, "A coefficient of agreement for nominal scales", eq. 1).
 """
 
 from __future__ import annotations
@@ -70,6 +72,15 @@ def similarities(image: Image, mask: Mask, templates: Templates) -> NDArray[np.f
         square = _square(_grey(image), mask, int(factor), SIDE + 2 * SHIFT_PX)
         found[chosen] = _best(_views(square), templates.pixels[chosen], templates.masks[chosen])
     return found
+
+
+def likeness(image: Image, bare: Image, mask: Mask, templates: Templates) -> NDArray[np.float64]:
+    """Return how far (K,) the defect goes from its bare background towards being a copy of each template: 0 to 1.
+
+    `bare` (HWC) is the same piece without the defect.
+    """
+    without = similarities(bare, mask, templates)
+    return np.clip((similarities(image, mask, templates) - without) / np.maximum(1 - without, 1e-6), 0, 1)
 
 
 def _best(views: Square, pixels: Square, masks: Square) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from flawsmith.core.files import read_json, write_json, written_whole
 from flawsmith.core.records import Image, Mask
 from flawsmith.core.registry import Registry
 from flawsmith.filtering.changes import changed_mask, difference, dilated, local_noise, reach
-from flawsmith.filtering.copies import Templates, similarities
+from flawsmith.filtering.copies import Templates, likeness
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,14 @@ def on_object(candidate: Candidate, context: GateContext) -> float:
 
 @GATES.register("not_a_copy")
 def not_a_copy(candidate: Candidate, context: GateContext) -> float:
-    """Return one minus the likeness to the most similar training defect of the class (0: a copy, to 1)."""
+    """Return one minus the likeness to the most similar training defect of the class (0: a copy, to 1).
+
+    Likeness that the background has of itself does not count.
+    """
     templates = context.templates.get(candidate.label)
     if templates is None or not len(templates):
         return 1.0
-    return 1.0 - float(similarities(candidate.painted, candidate.mask, templates).max())
+    return 1.0 - float(likeness(candidate.painted, candidate.background, candidate.mask, templates).max())
 
 
 def overlap(one: Mask, other: Mask) -> float:

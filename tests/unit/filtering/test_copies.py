@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from skimage.draw import disk
 
-from flawsmith.filtering.copies import INNER, SHIFT_PX, SIDE, factor_of, make_templates, similarities
+from flawsmith.filtering.copies import INNER, SHIFT_PX, SIDE, factor_of, likeness, make_templates, similarities
 
 
 def defect(seed: int, hw: tuple[int, int] = (80, 80), radius: float = 12, channels: int = 1):
@@ -101,3 +101,44 @@ def test_no_mask_and_no_templates_are_no_likeness():
     image, mask = defect(0)
     assert not similarities(image, np.zeros_like(mask), TEMPLATES).any()
     assert similarities(image, mask, make_templates([])).shape == (0,)
+
+
+def ringed(seed: int) -> np.ndarray:
+    """A round part without a defect: the same rings in every picture, on grain."""
+    rows, columns = np.indices((80, 80)) - 40
+    rings = 120 + 50 * np.sin(np.hypot(rows, columns) / 2.5)
+    return (rings + np.random.default_rng(seed).normal(0, 3, rings.shape)).clip(0, 255).astype(np.uint8)[..., None]
+
+
+def scratched(background: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A defect through which the rings of its background show."""
+    own, mask = defect(seed)
+    change = (own.astype(float) - 90) * 1.6 * mask[..., None]
+    return (background + change).clip(0, 255).astype(np.uint8), mask
+
+
+def test_what_the_bare_part_shares_with_a_training_image_is_no_copying():
+    learnt, mask = scratched(ringed(0), 0)
+    templates = make_templates([(learnt, mask)])
+    bare = ringed(1)
+    new, _ = scratched(bare, 7)
+    assert similarities(bare, mask, templates)[0] > 0.6  # the part itself is as good as a copy, uncorrected
+    assert likeness(bare, bare, mask, templates)[0] == 0
+    assert likeness(new, bare, mask, templates)[0] < 0.4
+
+
+def test_a_defect_pasted_on_another_part_is_a_copy_all_the_same():
+    learnt, mask = scratched(ringed(0), 0)
+    bare = ringed(1)
+    pasted = np.where(mask[..., None], learnt, bare)
+    assert likeness(pasted, bare, mask, make_templates([(learnt, mask)]))[0] > 0.95
+
+
+@settings(max_examples=16, deadline=None)
+@given(number=st.integers(0, 30), bare=st.integers(0, 30))
+def test_likeness_never_exceeds_what_is_seen_and_stays_between_0_and_1(number, bare):
+    image, mask = defect(number)
+    background = defect(100 + bare)[0]
+    found = likeness(image, background, mask, TEMPLATES)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (found <= similarities(image, mask, TEMPLATES) + 1e-9).all()
