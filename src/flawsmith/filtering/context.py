@@ -27,6 +27,10 @@ ALIKE_BY_CHANCE = 0.995
 MARGIN_SHARE = 0.25
 SAME_DEFECT = 0.9
 """Where groups are not known, training defects more alike than this are taken for one defect photographed twice."""
+SAME_PHOTOGRAPH = 0.98
+"""Even in different groups, defects more alike than this are one defect photographed, or filed, twice."""
+BARE_PLACES = 3
+"""Defect-free images that stand for the unknown background of a real defect."""
 LEAST_LIKENESS = 0.6
 """Less alike than this is never a copy."""
 LONE_LIKENESS = 0.8
@@ -44,12 +48,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A real defect cut out of its sample; `bare` is the same place of a defect-free one, or all zero where none fits."""
+    """A real defect cut out of its sample, and the same place of some defect-free ones."""
 
     group: str
     image: Image
     mask: Mask
-    bare: Image
+    bares: list[Image]
 
 
 def judge(candidate: Candidate, context: GateContext) -> Verdict:
@@ -72,14 +76,14 @@ def fit_gates(
     it, samples count as different unless their defects are nearly equal.
     """
     samples, pieces = list(samples), dict[str, list[_Piece]]()
-    good = next((sample.image for sample in samples if not sample.defects), None)
+    goods = [sample.image for sample in samples if not sample.defects]
     for sample in samples:
         group = (groups or {}).get(sample.id, sample.id)
         for defect in sample.defects:
-            pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group, good))
+            pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group, goods[:BARE_PLACES]))
     templates = {label: make_templates([(each.image, each.mask) for each in pieces[label]]) for label in sorted(pieces)}
     context = GateContext({}, templates)
-    limit = 1.0 if groups is not None else SAME_DEFECT
+    limit = SAME_PHOTOGRAPH if groups is not None else SAME_DEFECT
     thresholds = {label: _thresholds(pieces[label], label, context, settings, limit) for label in templates}
     return GateContext(thresholds, templates)
 
@@ -116,7 +120,8 @@ def _likeness_of_different(pieces: Sequence[_Piece], label: str, context: GateCo
     nearest = []
     for piece in pieces:
         different = (groups != piece.group) & (similarities(piece.image, piece.mask, templates) < limit)
-        alike = likeness(piece.image, piece.bare, piece.mask, templates)[different]
+        bares = piece.bares or [np.zeros_like(piece.image)]
+        alike = np.mean([likeness(piece.image, bare, piece.mask, templates) for bare in bares], axis=0)[different]
         if len(alike):
             nearest.append(float(alike.max()))
     if not nearest:
@@ -125,19 +130,23 @@ def _likeness_of_different(pieces: Sequence[_Piece], label: str, context: GateCo
     return max(usual + MARGIN_SHARE * (1 - usual), LEAST_LIKENESS)
 
 
-def _cut_out(image: Image, defect: Defect, group: str, good: Image | None) -> _Piece:
+def _cut_out(image: Image, defect: Defect, group: str, goods: Sequence[Image]) -> _Piece:
     left, top, right, bottom = defect.box_xyxy
     size_hw = (int(bottom - top) + 2 * MARGIN_PX, int(right - left) + 2 * MARGIN_PX)
     centre_yx = (top + bottom) / 2, (left + right) / 2
     window = window_around(centre_yx, size_hw, image.shape[:2])
-    piece, mask = window.cut(image).copy(), window.cut(defect.mask).copy()
-    bare = np.zeros_like(piece)
-    if good is not None and good.dtype == image.dtype and good.shape[2] == image.shape[2]:
-        y, x = (centre_yx[axis] * good.shape[axis] / image.shape[axis] for axis in (0, 1))
-        there = window_around((y, x), window.size_hw, good.shape[:2])
-        if there.size_hw == window.size_hw:
-            bare = there.cut(good).copy()
-    return _Piece(group, piece, mask, bare)
+    bares = [_same_place(good, (image.shape[0], image.shape[1]), centre_yx, window.size_hw) for good in goods]
+    return _Piece(group, window.cut(image).copy(), window.cut(defect.mask).copy(), bares)
+
+
+def _same_place(
+    good: Image, image_hw: tuple[int, int], centre_yx: tuple[float, float], size_hw: tuple[int, int]
+) -> Image:
+    """Return a piece of a good image, mirrored where that is too small, as far from its edges in proportion."""
+    missing = [(0, max(0, size_hw[axis] - good.shape[axis])) for axis in (0, 1)]
+    grown = np.pad(good, [*missing, (0, 0)], mode="symmetric")
+    y, x = (centre_yx[axis] * good.shape[axis] / image_hw[axis] for axis in (0, 1))
+    return window_around((y, x), size_hw, grown.shape[:2]).cut(grown).copy()
 
 
 def _plain(piece: _Piece) -> Image:

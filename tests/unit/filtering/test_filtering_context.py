@@ -92,6 +92,33 @@ def test_two_shots_of_one_defect_do_not_loosen_the_copy_gate():
         assert not judge(candidate(sample(4).image), context).accepted
 
 
+def test_one_photograph_filed_under_two_groups_does_not_loosen_the_copy_gate():
+    twice = Sample("again/3", sample(3).image, "pit", sample(3).defects)
+    both = [*pits(), twice]
+    groups = {each.id: each.id for each in both}
+    alone = fit_gates(pits(), GateSettings()).thresholds["pit"]["not_a_copy"]
+    assert fit_gates(both, GateSettings(), groups).thresholds["pit"]["not_a_copy"] == pytest.approx(alone, abs=0.1)
+
+
+def test_the_outline_of_the_part_makes_defects_no_more_alike():
+    """On parts that all show the same, real defects look alike; how alike the defects are is measured without it."""
+    rows, columns = np.indices((50, 50)) - 25
+    rings = (40 * np.sin(np.hypot(rows, columns)))[..., None]
+
+    def on_rings(one: Sample) -> Sample:
+        image = (one.image + rings).clip(0, 255).astype(np.uint8)
+        return Sample(one.id, image, one.label, one.defects)
+
+    goods = [
+        Sample(f"good/{n}", np.random.default_rng(200 + n).normal(140, 3, (50, 50, 1)).astype(np.uint8))
+        for n in range(3)
+    ]
+    known = [on_rings(each) for each in (*pits(), *goods)]
+    informed = fit_gates(known, GateSettings(), {each.id: each.id for each in known}).thresholds["pit"]["not_a_copy"]
+    blind = fit_gates(known[:6], GateSettings(), {each.id: each.id for each in known}).thresholds["pit"]["not_a_copy"]
+    assert informed > blind + 0.05
+
+
 def test_one_defect_is_enough_to_fit():
     context = fit_gates([sample(0)], validated(GateSettings, AUTO))
     assert 1 - context.thresholds["pit"]["not_a_copy"] == pytest.approx(0.8)
