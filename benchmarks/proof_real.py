@@ -23,7 +23,7 @@ from flawsmith.recipes.run import Run, run, run_settings
 
 HERE = Path(__file__).parent
 SUMMARY = ("arms", "against_best", "against_base", "verdict", "steps", "test", "recall_at_5_percent_false_alarms")
-COLUMNS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "steps", "tested_step", "seconds")
+COLUMNS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "steps", "seconds")
 
 
 def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dict[str, Any]]:

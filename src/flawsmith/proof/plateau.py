@@ -27,17 +27,6 @@ def has_plateaued(looks: Sequence[Look], patience: int, min_gain: float) -> bool
     return all(is_flat(values, patience, min_gain) for values in whole) if whole else None
 
 
-def best_look(looks: Sequence[Look]) -> int:
-    """Return the index of the look with the highest mean of the watched metrics that are defined; the last if none is.
-
-    >>> best_look([{"step": 1, "image_ap": 0.5, "pixel_ap": None}, {"step": 2, "image_ap": 0.4, "pixel_ap": None}])
-    0
-    """
-    values = [[value for name in WATCHED if (value := look[name]) is not None] for look in looks]
-    means = [float(np.mean(each)) if each else -np.inf for each in values]
-    return int(np.argmax(means)) if max(means) > -np.inf else len(looks) - 1
-
-
 def is_flat(values: Sequence[float], patience: int, min_gain: float) -> bool:
     """Whether the best of the last `patience` values gains less than `min_gain` on the best before them.
 

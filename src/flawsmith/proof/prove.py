@@ -136,7 +136,7 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
 
 def _row(result: Mapping[str, Any], settings: ProofSettings) -> dict[str, Any]:
     converged = has_plateaued(result["curve"], settings.patience, settings.min_gain)
-    plain_part = {name: result[name] for name in ("arm", "seed", "steps", "tested_step")}
+    plain_part = {name: result[name] for name in ("arm", "seed", "steps")}
     return {**plain_part, **result["metrics"], "converged": converged}
 
 

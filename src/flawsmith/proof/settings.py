@@ -22,7 +22,7 @@ class ProofSettings(Settings):
     patience: int = Field(2, ge=1, description="looks without a gain after which an arm counts as converged")
     min_gain: float = Field(0.005, ge=0, description="smallest gain of validation AP that counts")
     plan_seeds: int = Field(2, ge=1, description="seeds of the base arm whose mean decides the steps")
-    good_checked: int = Field(40, ge=1, description="good validation images looked at, at most")
+    good_checked: int = Field(100, ge=1, description="good validation images looked at, at most")
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of synthetic among the defect crops")
     base: str = Field("real", description="the arm without synthetic images")
     candidate: str | None = Field(None, description="the arm the verdict is about; by default the last one")

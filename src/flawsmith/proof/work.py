@@ -34,7 +34,7 @@ from flawsmith.metrics.inspection import (
     image_auroc,
     recall_at_fpr,
 )
-from flawsmith.proof.plateau import Look, best_look
+from flawsmith.proof.plateau import Look
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.statistics import Unit
 
@@ -107,9 +107,10 @@ def _run(job: Job, progress: Progress) -> None:
     if not job.finish and _reached(_curve(folder)) >= job.steps:
         return
     settings = ProofSettings.model_validate(job.settings)
-    _train(job, settings, progress)
+    inspector = _train(job, settings, progress)
     if job.finish:
-        _test(job, INSPECTORS[settings.inspector].load(folder / MODEL), settings)
+        inspector.save(folder / MODEL)
+        _test(job, inspector, settings)
     spent = read_json(folder / TIMING)["seconds"] if (folder / TIMING).is_file() else 0.0
     write_json(folder / TIMING, {"seconds": round(spent + time.perf_counter() - began, 2)})
     if job.finish:
@@ -130,8 +131,7 @@ def _curve(folder: Path) -> list[Look]:
     return read_json(folder / CURVE) if (folder / CURVE).is_file() else []
 
 
-def _train(job: Job, settings: ProofSettings, progress: Progress) -> None:
-    """Train to the job's steps, look at validation on the way, and keep the inspector of the best look."""
+def _train(job: Job, settings: ProofSettings, progress: Progress) -> Any:
     folder, family = Path(job.folder), INSPECTORS[settings.inspector]
     shares = {"synthetic_share": settings.synthetic_share, "cycle": settings.check_every}
     options = {**shares, **settings.inspector_options, "steps": job.steps}
@@ -139,14 +139,15 @@ def _train(job: Job, settings: ProofSettings, progress: Progress) -> None:
     seed = derive_seed(job.seed, "proof", "unit")
     course = family.course(Catalog.from_json(job.train), synthetic, family.settings(**options), seed=seed)
     curve = _curve(folder)
+    inspector = None
     for step in looks(job.steps, settings.check_every):
-        if step <= _reached(curve):
+        if step < job.steps and curve and step <= _reached(curve):
             continue
         inspector = course.advance(step, folder / TRAINING, progress=progress, task=f"train {job.name}")
-        curve = [*curve, look(inspector, checked(Catalog.from_json(job.val), settings.good_checked), step)]
-        if best_look(curve) == len(curve) - 1:
-            inspector.save(folder / MODEL)
-        write_json(folder / CURVE, curve)
+        if step > _reached(curve):
+            curve = [*curve, look(inspector, checked(Catalog.from_json(job.val), settings.good_checked), step)]
+            write_json(folder / CURVE, curve)
+    return inspector
 
 
 def _reached(curve: Sequence[Look]) -> float:
@@ -205,7 +206,6 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
             coarse_counts[1, place[entry.group]] += coarse(seen.pixels.negative, COARSE_BINS)
     with written_whole(folder / COUNTS) as beside:
         save_file({"pixels": coarse_counts}, beside)
-    curve = _curve(folder)
     write_json(
         folder / RESULT,
         {
@@ -215,8 +215,7 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
             "steps": job.steps,
             "metrics": _metrics(images, total),
             "recall": _recalls(images),
-            "tested_step": curve[best_look(curve)]["step"],
-            "curve": curve,
+            "curve": read_json(folder / CURVE),
             "images": images,
         },
     )

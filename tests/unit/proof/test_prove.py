@@ -3,13 +3,11 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from safetensors.numpy import load_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from flawsmith.core.errors import DataError, LeakError, SettingsError
@@ -19,7 +17,6 @@ from flawsmith.data.loading import image_sha256, load_sample
 from flawsmith.data.sealed import open_test
 from flawsmith.data.splits import Splits, write_splits
 from flawsmith.inspectors import INSPECTORS
-from flawsmith.proof import work
 from flawsmith.proof.plan import mean_curve
 from flawsmith.proof.prove import prove, read_proof
 from flawsmith.proof.settings import ProofSettings
@@ -80,21 +77,6 @@ def test_a_proof_end_to_end(world, tmp_path):
     json.dumps(proof.results, allow_nan=False)
     assert read_proof(tmp_path / "proof") == proof
     _check_row(world, tmp_path / "proof", proof.rows[0])
-
-
-def test_the_weights_of_the_best_look_are_tested(world, tmp_path, monkeypatch):
-    def look(inspector, entries, step):
-        return {"step": step, "image_ap": 1 / step, "pixel_ap": None}
-
-    monkeypatch.setattr(work, "look", look)
-    proof = run(world, tmp_path / "proof")
-    assert {row["tested_step"] for row in proof.rows} == {4}
-    assert {row["steps"] for row in proof.rows} == {8}
-    run(world, tmp_path / "short", settings=SETTINGS.model_copy(update={"steps": 4}))
-    model = Path("units") / "real-0" / "model" / "inspector.safetensors"
-    assert load_file(tmp_path / "proof" / model).keys() == load_file(tmp_path / "short" / model).keys()
-    for name, weights in load_file(tmp_path / "short" / model).items():
-        assert np.array_equal(weights, load_file(tmp_path / "proof" / model)[name])
 
 
 def _check_row(world, folder, row):
