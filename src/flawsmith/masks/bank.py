@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from flawsmith.masks.shapes import SHAPES
 WARPED, USER = "warped", "user"
 SUPERSAMPLING = 3
 """Masks are warped at this many times their resolution, so that lines of two pixels keep their width."""
+
+LEAST_COVER = 0.15
+"""A pixel of which a warped mask covers less is never part of it."""
 
 
 class MaskSettings(Settings):
@@ -49,11 +53,29 @@ class MaskSettings(Settings):
 
 @dataclass(frozen=True)
 class ClassMasks:
-    """One class's training masks: tight cutouts, their areas in px, and their centres (y, x) on the object, 0 to 1."""
+    """One class's training masks: K tight cutouts, their areas in px, their centres (y, x) on the object, 0 to 1, which
+    borders of the picture they touch (top, left, bottom, right), and how often each is to be drawn.
+    """
 
     cutouts: tuple[Mask, ...]
     areas_px: NDArray[np.float64]
     centres_yx: NDArray[np.float64]
+    touching: NDArray[np.bool_]
+    shares: NDArray[np.float64]
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Return the number of a cutout: groups and images evenly, the parts of one defect in proportion to area."""
+        return int(rng.choice(len(self.cutouts), p=self.shares))
+
+
+class _Part(NamedTuple):
+    """One connected part of a training mask, and where it is from."""
+
+    group: str
+    sample: str
+    cutout: Mask
+    centre_yx: tuple[float, float]
+    touching: tuple[bool, bool, bool, bool]
 
 
 @dataclass(frozen=True)
@@ -69,16 +91,26 @@ class MaskBank:
         return tuple(self.classes)
 
     @classmethod
-    def measure(cls, samples: Iterable[Sample], foreground: Callable[[Image], Mask] | None = None) -> MaskBank:
-        """Collect the masks of the samples. `foreground` finds the object; without it the whole picture is one."""
-        found: dict[str, list[tuple[Mask, tuple[float, float]]]] = {}
+    def measure(
+        cls, samples: Iterable[Sample], foreground: Callable[[Image], Mask] | None = None,
+        groups: Mapping[str, str] | None = None,
+    ) -> MaskBank:  # fmt: skip
+        """Collect the masks of the samples. `foreground` finds the object; without it the whole picture is one.
+
+        `groups` maps sample ids to groups: a part photographed ten times counts as much as one photographed once.
+        """
+        found: dict[str, list[_Part]] = {}
         for sample in samples:
             on = foreground(sample.image) if foreground and sample.defects else np.ones(sample.size_hw, bool)
+            group = (groups or {}).get(sample.id, sample.id)
             for defect in sample.defects:
                 for part in clusters(defect.mask):
-                    spot = _relative_centre(part, on)
-                    found.setdefault(defect.label, []).append((np.ascontiguousarray(tight(part).cut(part)), spot))
-        return cls({label: _class_masks(rows) for label, rows in sorted(found.items())})
+                    box, spot = tight(part), _relative_centre(part, on)
+                    height, width = sample.size_hw
+                    touching = box.top == 0, box.left == 0, box.bottom == height, box.right == width
+                    row = _Part(group, sample.id, np.ascontiguousarray(box.cut(part)), spot, touching)
+                    found.setdefault(defect.label, []).append(row)
+        return cls({label: _class_masks(parts) for label, parts in sorted(found.items())})
 
     def with_user_masks(self, masks: Sequence[Mask]) -> MaskBank:
         """Return the bank with a user's own masks. Raises DataError if one is empty."""
@@ -96,6 +128,7 @@ class MaskBank:
         for row, (label, masks) in enumerate(self.classes.items()):
             index[label] = len(masks.cutouts)
             tensors |= {f"{row}.areas": masks.areas_px, f"{row}.centres": masks.centres_yx}
+            tensors |= {f"{row}.touching": masks.touching.astype(np.uint8), f"{row}.shares": masks.shares}
             tensors |= {f"{row}.{number}": mask.astype(np.uint8) for number, mask in enumerate(masks.cutouts)}
         with written_whole(folder / "masks.safetensors") as beside:
             save_file(tensors, str(beside))
@@ -110,6 +143,8 @@ class MaskBank:
                 tuple(tensors[f"{row}.{number}"] > 0 for number in range(count)),
                 tensors[f"{row}.areas"],
                 tensors[f"{row}.centres"],
+                tensors[f"{row}.touching"] > 0,
+                tensors[f"{row}.shares"],
             )
             for row, (label, count) in enumerate(index["classes"])
         }
@@ -121,7 +156,7 @@ def draw_shape(bank: MaskBank, label: str, rng: np.random.Generator, settings: M
     if label not in bank.classes:
         raise SettingsError(unknown("defect class", label, bank.labels))
     masks, source = bank.classes[label], mask_source(bank, rng, settings)
-    number = int(rng.integers(len(masks.cutouts)))
+    number = masks.draw(rng)
     wanted = wanted_area(masks, number, rng, settings)
     if source == WARPED:
         return warp(masks.cutouts[number], wanted, rng, settings, any_turn(rng, settings))
@@ -194,17 +229,24 @@ def warp(cutout: Mask, area_px: float, rng: np.random.Generator, settings: MaskS
     middle = (np.array(cutout.shape)[:, None, None] - 1) / 2
     fine = ndimage.map_coordinates(cutout.astype(np.float32), turned + middle, order=1, mode="grid-constant")
     soft = fine.reshape(side // SUPERSAMPLING, SUPERSAMPLING, side // SUPERSAMPLING, SUPERSAMPLING).mean((1, 3))
-    return _of_area(soft, area_px)
+    return _of_area(soft, area_px, _parts(cutout))
 
 
-def _of_area(soft: NDArray[np.float32], area_px: float) -> Mask:
-    """Return the tight mask of the most covered pixels, as many as asked for: thin lines stay whole."""
+def _of_area(soft: NDArray[np.float32], area_px: float, parts: int) -> Mask:
+    """Return the tight mask of the most covered pixels, as many as asked for; more where thin lines would break."""
     count = int(np.clip(round(area_px), 1, soft.size))
     level = float(np.partition(soft.ravel(), soft.size - count)[soft.size - count])
-    mask = soft >= float(np.clip(level, 0.15, max(0.6, 0.75 * float(soft.max()))))
-    if not mask.any():
-        mask = soft >= soft.max()
-    return np.ascontiguousarray(tight(mask).cut(mask))
+    level = float(np.clip(level, LEAST_COVER, max(0.6, 0.75 * float(soft.max()))))
+    mask = usual = soft >= min(level, float(soft.max()))
+    while level > LEAST_COVER and _parts(mask) > parts:
+        level = max(0.85 * level, LEAST_COVER)
+        mask = soft >= level
+    whole = mask if _parts(mask) <= parts else usual
+    return np.ascontiguousarray(tight(whole).cut(whole))
+
+
+def _parts(mask: Mask) -> int:
+    return int(ndimage.label(mask, np.ones((3, 3)))[1])
 
 
 def _smooth(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
@@ -213,10 +255,22 @@ def _smooth(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     return np.asarray(ndimage.zoom(coarse, side / 5, order=3, grid_mode=True, mode="nearest")[:side, :side])
 
 
-def _class_masks(rows: Sequence[tuple[Mask, tuple[float, float]]]) -> ClassMasks:
-    cutouts = tuple(mask for mask, _ in rows)
-    areas = np.array([mask.sum() for mask in cutouts], float)
-    return ClassMasks(cutouts, areas, np.array([spot for _, spot in rows], float))
+def _class_masks(parts: Sequence[_Part]) -> ClassMasks:
+    areas = np.array([part.cutout.sum() for part in parts], float)
+    images: dict[tuple[str, str], float] = {}
+    for part, area in zip(parts, areas, strict=True):
+        images[part.group, part.sample] = images.get((part.group, part.sample), 0.0) + float(area)
+    shots = Counter(group for group, _ in images)
+    shares = np.array([
+        area / images[part.group, part.sample] / shots[part.group] for part, area in zip(parts, areas, strict=True)
+    ])  # fmt: skip
+    return ClassMasks(
+        tuple(part.cutout for part in parts),
+        areas,
+        np.array([part.centre_yx for part in parts], float),
+        np.array([part.touching for part in parts], bool),
+        shares / shares.sum(),
+    )
 
 
 def _relative_centre(part: Mask, foreground: Mask) -> tuple[float, float]:

@@ -32,6 +32,8 @@ SPREAD = 0.08
 ON_OBJECT = 0.95
 KEPT_SPREAD = 0.01
 """Spread of a kept place, as a share of the object's size."""
+OVER_BORDER_PX = 2
+"""A mask that touched the picture's border reaches this far over it again."""
 KEPT_TURN = np.deg2rad(3.0)
 """Spread of a kept direction."""
 
@@ -109,7 +111,7 @@ def _posed(
 ) -> PlacedMask:  # fmt: skip
     """Return a training mask, changed a little, where it was on the object, or turned with its place around it."""
     masks = bank.classes[label]
-    number = int(rng.integers(len(masks.cutouts)))
+    number = masks.draw(rng)
     pose = _pose(rng, settings)
     turn = Turn(pose.angle + float(KEPT_TURN * rng.normal()), pose.flip)
     mask = warp(masks.cutouts[number], wanted_area(masks, number, rng, settings), rng, settings, turn)
@@ -119,9 +121,9 @@ def _posed(
     height, width = mask.shape
     top = round((on.top + on.bottom) / 2 + y - height / 2)
     left = round((on.left + on.right) / 2 + x - width / 2)
-    placed = PlacedMask(top, left, mask)
-    inside = 0 <= top <= foreground.shape[0] - height and 0 <= left <= foreground.shape[1] - width
-    if inside and _fits(placed, foreground, taken):
+    top, left = _at_border((top, left), mask, _turned(masks.touching[number], pose), foreground.shape)
+    placed = _cut_at_border(PlacedMask(top, left, mask), foreground.shape)
+    if placed is not None and _fits(placed, foreground, taken):
         return placed
     raise DataError(
         f"a {label!r} mask of {width} x {height} px does not stay on the object at its own place: give a region of "
@@ -136,6 +138,40 @@ def _pose(rng: np.random.Generator, settings: MaskSettings) -> Turn:
     if settings.pose == "mirrored":
         return Turn(float(rng.choice((0, np.pi))), float(rng.choice((1, -1))))
     return Turn(0.0, 1.0)
+
+
+def _turned(touching: NDArray[np.bool_], pose: Turn) -> set[tuple[int, int]]:
+    """Return the directions (y, x) in which a turned mask touches the picture's border; none where it turns freely."""
+    outward = np.array([pose.of(each) for each in ((-1, 0), (0, -1), (1, 0), (0, 1))])
+    if np.abs(outward - np.rint(outward)).max() > 1e-6:
+        return set()
+    return {(int(y), int(x)) for y, x in np.rint(outward[touching])}
+
+
+def _at_border(
+    corner: tuple[int, int], mask: Mask, touching: set[tuple[int, int]], picture_hw: tuple[int, ...]
+) -> tuple[int, int]:
+    """Return the mask's upper left corner, moved so that a mask that touched a border still does.
+
+    What is cut off there is as little as hides that the mask's edge was straight.
+    """
+    found = list(corner)
+    for y, x in touching:
+        axis = 0 if y else 1
+        far = picture_hw[axis] - mask.shape[axis] + OVER_BORDER_PX
+        found[axis] = max(found[axis], far) if y + x > 0 else min(found[axis], -OVER_BORDER_PX)
+    return found[0], found[1]
+
+
+def _cut_at_border(placed: PlacedMask, picture_hw: tuple[int, ...]) -> PlacedMask | None:
+    """Return what of a mask lies in the picture, or None where that is less than half of it."""
+    top, left = max(placed.top, 0), max(placed.left, 0)
+    bottom, right = max(picture_hw[0] - placed.top, 0), max(picture_hw[1] - placed.left, 0)
+    inside = placed.mask[top - placed.top : bottom, left - placed.left : right]
+    if 2 * inside.sum() < placed.mask.sum():
+        return None
+    box = tight(inside)
+    return PlacedMask(top + box.top, left + box.left, np.ascontiguousarray(box.cut(inside)))
 
 
 def _fits(placed: PlacedMask, foreground: Mask, taken: Mask | None) -> bool:

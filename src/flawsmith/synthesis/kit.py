@@ -45,7 +45,7 @@ class Kit:
     def measure(cls, samples: Sequence[Sample], settings: KitSettings, groups: Mapping[str, str]) -> Kit:
         """Measure everything on training samples; `groups` maps their ids to groups (same part, shot or burst)."""
         foreground = find_foreground if settings.find_object else None
-        bank = MaskBank.measure(samples, foreground)
+        bank = MaskBank.measure(samples, foreground, groups)
         if settings.own_masks is not None:
             bank = bank.with_user_masks(read_own_masks(settings.own_masks))
         return cls(bank, GuideTable.measure(samples), fit_gates(samples, settings.gates, groups))

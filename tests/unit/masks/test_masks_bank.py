@@ -42,6 +42,25 @@ def test_parts_that_lie_apart_are_masks_of_their_own():
     assert sorted(found.classes["pit"].areas_px) == [16, 64]
 
 
+def test_groups_and_images_are_drawn_evenly_and_parts_in_proportion_to_their_area():
+    shots = [sample(n, "pit", (20, 30, 26, 36)) for n in range(3)]  # one part, photographed three times
+    apart = sample(3, "pit", (5, 5, 9, 9), (70, 90, 78, 98))  # 16 and 64 px
+    groups = {**{each.id: "one" for each in shots}, apart.id: "other"}
+    shares = MaskBank.measure([*shots, apart], groups=groups).classes["pit"].shares
+    assert sorted(shares) == pytest.approx([0.1, 1 / 6, 1 / 6, 1 / 6, 0.4])
+    masks, rng = MaskBank.measure([*shots, apart], groups=groups).classes["pit"], np.random.default_rng(0)
+    assert masks.areas_px[shares.argmax()] == 64
+    counts = np.bincount([masks.draw(rng) for _ in range(2000)], minlength=5) / 2000
+    assert counts == pytest.approx(shares, abs=0.04)
+
+
+def test_it_knows_which_borders_of_the_picture_a_mask_touches():
+    corner, across, inside = (0, 0, 9, 9), (40, 0, 44, 120), (40, 40, 60, 60)
+    masks = [sample(n, "pit", box) for n, box in enumerate((corner, across, inside))]
+    touching = MaskBank.measure(masks).classes["pit"].touching
+    assert touching.tolist() == [[True, True, False, False], [False, True, False, True], [False] * 4]
+
+
 def test_places_are_relative_to_the_object():
     def foreground(image: np.ndarray) -> np.ndarray:
         on = np.zeros(image.shape[:2], bool)
@@ -65,6 +84,8 @@ def test_it_is_saved_and_read_back(bank, tmp_path):
     for label in bank.labels:
         assert np.array_equal(back.classes[label].areas_px, bank.classes[label].areas_px)
         assert np.array_equal(back.classes[label].centres_yx, bank.classes[label].centres_yx)
+        assert np.array_equal(back.classes[label].touching, bank.classes[label].touching)
+        assert np.array_equal(back.classes[label].shares, bank.classes[label].shares)
         for one, other in zip(back.classes[label].cutouts, bank.classes[label].cutouts, strict=True):
             assert other.dtype == one.dtype == np.bool_
             assert np.array_equal(one, other)

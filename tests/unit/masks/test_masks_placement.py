@@ -211,3 +211,34 @@ def test_what_is_taken_is_not_touched_and_moves_nobody_elses_place(pose):
             columns.append(points[:, 1].mean())
     assert len(columns) > 10
     assert np.median(columns) == pytest.approx(80 + 33.5, abs=5)
+
+
+def edge_bank() -> MaskBank:
+    mask = np.zeros((101, 101), bool)
+    mask[85:101, 30:60] = True
+    return MaskBank.measure([Sample("a", np.zeros((101, 101, 1), np.uint8), "break", (Defect("break", mask),))])
+
+
+@pytest.mark.parametrize("pose", ["kept", "mirrored"])
+def test_a_mask_cut_off_by_the_pictures_border_is_cut_off_there_again(pose):
+    on, reached = np.ones((140, 180), bool), set()
+    for seed in range(40):
+        placed = draw_placed(edge_bank(), "break", on, np.random.default_rng(seed), MaskSettings(pose=pose))
+        height, width = placed.mask.shape
+        assert 0 <= placed.top <= 140 - height
+        assert 0 <= placed.left <= 180 - width
+        if placed.top == 0:
+            reached.add("top")
+            assert placed.mask[0].any()
+        if placed.top + height == 140:
+            reached.add("bottom")
+            assert placed.mask[-1].any()
+        assert placed.top == 0 or placed.top + height == 140
+    assert reached == ({"bottom"} if pose == "kept" else {"top", "bottom"})
+
+
+def test_a_mask_far_over_the_border_gives_way():
+    on = np.zeros((140, 140), bool)
+    on[0:140, 0:12] = True  # the object, a narrow strip at the left: kept places lie over the picture's border
+    with pytest.raises(DataError, match="does not stay on the object"):
+        draw_placed(edge_bank(), "break", on, np.random.default_rng(0), MaskSettings(pose="kept", area_px=(9000, 9001)))
