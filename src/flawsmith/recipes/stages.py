@@ -87,8 +87,10 @@ def _own_files(settings: RunSettings) -> dict[str, str]:
 
 def fit_stage(route: Route) -> Manifest:
     """Learn the generator from the training part."""
-    kit_stage(route)
     settings = route.settings
+    family = _family_settings(settings, settings.generator)
+    start = getattr(family, "start", None)
+    kit_stage(route)
 
     def work(out: Path) -> Mapping[str, Any]:
         train = training_part(route)
@@ -98,9 +100,12 @@ def fit_stage(route: Route) -> Manifest:
     chosen = {
         "generator": settings.generator,
         "seed": settings.seed,
-        "settings": _family_settings(settings, settings.generator).model_dump(mode="json"),
+        "settings": family.model_dump(mode="json", exclude={"start"}),
     }
-    return route.do("fit", chosen, {"split": route.digest("split")}, work)
+    inputs = {"split": route.digest("split")}
+    if start is not None:  # what the file holds counts, not where it lies
+        inputs["start"] = sha256_file(start)
+    return route.do("fit", chosen, inputs, work)
 
 
 def _family_settings(settings: RunSettings, name: str) -> Any:

@@ -15,8 +15,10 @@ from flawsmith.generators.local.net import Condition, LocalNet, region_of
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.scales import RATIO, pyramid, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
+from flawsmith.generators.local.start import begin_with
 from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
+from flawsmith.training.weights import save_net
 
 TINY = LocalSettings(
     side=32,
@@ -160,3 +162,37 @@ def test_the_network_is_the_identity_at_no_noise():
         x[:, :1], ones, ones, torch.tensor([0, 1]), torch.zeros(2, len(GUIDE)), torch.ones(2, 1), torch.zeros(2)
     )
     assert torch.allclose(net(x, torch.full((2,), 1e-5), told), x, atol=1e-4)
+
+
+def random_net(labels: tuple[str, ...], seed: int, channels: int = 1, gain: float = 2.0) -> LocalNet:
+    torch.manual_seed(seed)
+    net = LocalNet(channels, len(labels), len(GUIDE), TINY.net, gain=gain)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return net
+
+
+def saved(net: LocalNet, labels: tuple[str, ...], path):
+    config = {"channels": net.channels, "labels": list(labels), "guide": list(GUIDE)}
+    save_net(path, net, {**config, "settings": TINY.model_dump(mode="json")})
+    return path
+
+
+def test_a_start_brings_everything_but_the_gain_and_unknown_classes(tmp_path):
+    theirs = random_net(("chip", "spot"), 1, gain=3.0)
+    path = saved(theirs, ("chip", "spot"), tmp_path / "local.safetensors")
+    net, before = random_net(("scratch", "spot"), 2), random_net(("scratch", "spot"), 2)
+    begin_with(net, ("scratch", "spot"), path)
+    assert float(net.gain) == 2.0
+    for name, value in net.unet.state_dict().items():
+        assert torch.equal(value, theirs.unet.state_dict()[name])
+    assert torch.equal(net.label.weight[1], theirs.label.weight[1])  # "spot" is known
+    assert torch.equal(net.label.weight[0], before.label.weight[0])  # "scratch" is learnt anew
+    assert torch.equal(net.label.weight[-2:], theirs.label.weight[-2:])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_start_of_another_shape_is_refused(channels, tmp_path):
+    path = saved(random_net(("spot",), 1, channels=channels), ("spot",), tmp_path / "local.safetensors")
+    with pytest.raises(SettingsError, match=r"local\.start.*another shape"):
+        begin_with(random_net(("spot",), 2, channels=4 - channels), ("spot",), path)

@@ -17,6 +17,7 @@ from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.local.start import begin_with
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.generators.registry import GENERATORS
 from flawsmith.masks.guide import GUIDE
@@ -44,10 +45,12 @@ class LocalFamily:
         bank, channels = load_crops(catalog, settings, seed)
         torch.manual_seed(derive_seed(seed, "net"))
         net = LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, measured_gain(bank.defects))
+        if settings.start is not None:
+            begin_with(net, bank.labels, settings.start)
         learner = LocalLearner(net, net, settings)
         log = train(net, learner, bank.batch, settings.loop, folder, seed=seed, progress=progress, task="fit")
         config: dict[str, Any] = {"channels": channels, "labels": list(bank.labels), "guide": list(GUIDE)}
-        save_net(folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json")})
+        save_net(folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json", exclude={"start"})})
         write_json(folder / LOSSES, log.losses)
 
     def load(self, folder: Path, device: str = "auto") -> LocalPainter:

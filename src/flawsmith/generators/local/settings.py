@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -47,6 +48,11 @@ class LocalSettings(Settings):
         "mirror",
         description="views of a crop that are trained on: as it is, mirrored both ways (grain keeps its direction), or "
         "all eight of a square (round parts, surfaces without a direction)",
+    )
+    start: Path | None = Field(
+        None,
+        description="weights of another local generator to begin with (`fit/model/local.safetensors` of a run on a "
+        "similar product): what it knows of textures and noise need not be learnt again",
     )
     net: NetSettings = NetSettings()
     loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
