@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.geometry import window_around
-from flawsmith.core.records import Defect, Image, Mask, Sample
+from flawsmith.core.records import GOOD, Defect, Image, Mask, Sample
 from flawsmith.core.registry import unknown
 from flawsmith.filtering.changes import changed_mask, dilated
 from flawsmith.filtering.copies import likeness, make_templates, similarities
@@ -75,8 +75,9 @@ def fit_gates(
     `groups` maps sample ids to groups: how alike different defects may be is measured between groups only. Without
     it, samples count as different unless their defects are nearly equal.
     """
-    samples, pieces = list(samples), dict[str, list[_Piece]]()
-    goods = [sample.image for sample in samples if not sample.defects]
+    samples = list(samples)
+    goods = [sample.image for sample in samples if sample.label == GOOD]
+    pieces: dict[str, list[_Piece]] = {}
     for sample in samples:
         group = (groups or {}).get(sample.id, sample.id)
         for defect in sample.defects:

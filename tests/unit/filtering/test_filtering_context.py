@@ -119,6 +119,13 @@ def test_the_outline_of_the_part_makes_defects_no_more_alike():
     assert informed > blind + 0.05
 
 
+def test_a_defect_image_without_a_mask_does_not_stand_for_a_bare_background():
+    unmasked = [Sample(f"unmasked/{each.id}", each.image, "pit") for each in pits()]
+    groups = {each.id: each.id for each in [*pits(), *unmasked]}
+    alone = fit_gates(pits(), GateSettings(), groups)
+    assert fit_gates([*unmasked, *pits()], GateSettings(), groups).thresholds == alone.thresholds
+
+
 def test_one_defect_is_enough_to_fit():
     context = fit_gates([sample(0)], validated(GateSettings, AUTO))
     assert 1 - context.thresholds["pit"]["not_a_copy"] == pytest.approx(0.8)
