@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from flawsmith.generators.local.settings import NetSettings
 from flawsmith.nets.blocks import fourier_features
@@ -88,8 +87,13 @@ class LocalNet(nn.Module):
 
 
 def region_of(asked: Tensor, margin: int) -> Tensor:
-    """Return the (N, 1, S, S) region repainted around what is asked for: dilated by `margin` pixels."""
-    grown = asked
-    for _ in range(margin):
-        grown = torch.maximum(F.max_pool2d(grown, (3, 1), 1, (1, 0)), F.max_pool2d(grown, (1, 3), 1, (0, 1)))
-    return grown
+    """Return the (N, 1, S, S) region repainted around what is asked for: dilated by `margin` pixels, step by step."""
+    grown = asked > 0
+    for _ in range(margin):  # a boolean plus is many times faster than pooling, which a step of training would feel
+        plus = grown.clone()
+        plus[..., 1:, :] |= grown[..., :-1, :]
+        plus[..., :-1, :] |= grown[..., 1:, :]
+        plus[..., 1:] |= grown[..., :-1]
+        plus[..., :-1] |= grown[..., 1:]
+        grown = plus
+    return grown.to(asked.dtype)
