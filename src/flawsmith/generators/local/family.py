@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flawsmith.core.errors import TrainingError
+from flawsmith.core.errors import StageError, TrainingError
 from flawsmith.core.files import sha256_file
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import GOOD, Catalog
@@ -13,6 +13,7 @@ from flawsmith.core.rng import derive_seed, stream
 from flawsmith.core.settings import Settings
 from flawsmith.data.loading import load_sample
 from flawsmith.generators.local.crops import CropBank, View, defect_views, measured_gain
+from flawsmith.generators.local.examples import cut_examples, load_examples, save_examples
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
@@ -26,6 +27,7 @@ from flawsmith.training.loop import train
 from flawsmith.training.weights import load_weights, save_net
 
 WEIGHTS = "local.safetensors"
+EXAMPLES = "examples.safetensors"
 LOSSES = "losses.json"
 
 
@@ -50,17 +52,23 @@ class LocalFamily:
         learner = LocalLearner(net, net, settings)
         log = train(net, learner, bank.batch, settings.loop, folder, seed=seed, progress=progress, task="fit")
         config: dict[str, Any] = {"channels": channels, "labels": list(bank.labels), "guide": list(GUIDE)}
+        defective = (load_sample(entry) for entry in catalog if entry.label != GOOD)
+        save_examples(folder / EXAMPLES, [each for sample in defective for each in cut_examples(sample, settings)])
+        config["examples_sha256"] = sha256_file(folder / EXAMPLES)
         save_net(folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json", exclude={"start"})})
         write_json(folder / LOSSES, log.losses)
 
     def load(self, folder: Path, device: str = "auto") -> LocalPainter:
         """Open what `fit` wrote."""
         tensors, config = load_weights(folder / WEIGHTS)
+        examples = load_examples(folder / EXAMPLES)
         settings = LocalSettings.model_validate(config["settings"])
         net = LocalNet(config["channels"], len(config["labels"]), len(config["guide"]), settings.net)
         net.load_state_dict(tensors)
+        if config.get("examples_sha256") != sha256_file(folder / EXAMPLES):
+            raise StageError(f"{folder / EXAMPLES} does not belong to {WEIGHTS} beside it: fit the generator again")
         return LocalPainter(
-            net.to(pick_device(device)), tuple(config["labels"]), settings, sha256_file(folder / WEIGHTS)
+            net.to(pick_device(device)), tuple(config["labels"]), settings, sha256_file(folder / WEIGHTS), examples
         )
 
 

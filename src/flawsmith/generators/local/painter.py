@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +20,15 @@ from flawsmith.core.errors import SettingsError
 from flawsmith.core.geometry import Window, window_around
 from flawsmith.core.records import GOOD, Box, Painting, Patch
 from flawsmith.core.registry import unknown
+from flawsmith.core.rng import stream
 from flawsmith.diffusion.inpainting import keep_known
 from flawsmith.diffusion.samplers import SAMPLERS
 from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
-from flawsmith.generators.local.net import Condition, LocalNet
-from flawsmith.generators.local.scales import pyramid, shrink
-from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.local.examples import Example, Laid, lay_under
+from flawsmith.generators.local.net import MASK_SCALE, Condition, LocalNet
+from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
+from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
 from flawsmith.generators.local.tone import Plate, picture_of, plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
@@ -36,12 +40,29 @@ MOST_PATCHES = 64
 """Patches painted together, at most: bounds the memory of the sheet."""
 
 
+@dataclass(frozen=True)
+class Stroke:
+    """What one patch is painted from: its tones (HWC), its scales, coarse first, and the example it begins with."""
+
+    patch: Patch
+    plate: Plate
+    scales: tuple[float, ...]
+    example: Laid | None
+
+
 class LocalPainter:
     """A trained local generator. The class "good" removes a defect: it paints background under the mask."""
 
-    def __init__(self, net: LocalNet, labels: tuple[str, ...], settings: LocalSettings, weights_sha256: str) -> None:
+    def __init__(
+        self,
+        net: LocalNet,
+        labels: tuple[str, ...],
+        settings: LocalSettings,
+        weights_sha256: str,
+        examples: Sequence[Example] = (),
+    ) -> None:
         self.net, self.labels, self.settings = net.eval(), labels, settings
-        self.weights_sha256 = weights_sha256
+        self.weights_sha256, self.examples = weights_sha256, examples
         self.device = next(net.parameters()).device
         self.gain = float(net.gain)
 
@@ -57,30 +78,44 @@ class LocalPainter:
         for patch in patches:
             if patch.label not in (*self.labels, GOOD):
                 raise SettingsError(unknown("defect class", patch.label, (*self.labels, GOOD)))
-        paintings: list[Painting] = []
-        for start in range(0, len(patches), MOST_PATCHES):
-            paintings += self._paint_together(patches[start : start + MOST_PATCHES])
-        return paintings
+        strokes = [self._stroke(patch) for patch in patches]
+        paintings: dict[int, Painting] = {}
+        for begun in (True, False):
+            numbers = [number for number, stroke in enumerate(strokes) if (stroke.example is not None) == begun]
+            for start in range(0, len(numbers), MOST_PATCHES):
+                together = numbers[start : start + MOST_PATCHES]
+                found = self._paint_together([strokes[number] for number in together])
+                paintings.update(zip(together, found, strict=True))
+        return [paintings[number] for number in range(len(patches))]
 
-    def _paint_together(self, patches: Sequence[Patch]) -> list[Painting]:
-        plates = [plate_of(patch.background, self.net.channels) for patch in patches]
-        scales = [self._scales(patch.mask) for patch in patches]
+    def _stroke(self, patch: Patch) -> Stroke:
+        plate, scales = plate_of(patch.background, self.net.channels), self._scales(patch.mask)
+        known = [each for each in self.examples if each.label == patch.label]
+        if not scales or not known or self.settings.sampling.begin == "noise":
+            return Stroke(patch, plate, scales, None)
+        asked = shrink_mask(patch.mask, scaled_hw(_hw(patch.mask), scales[0]))
+        rng = stream(patch.seed, "example")
+        laid = lay_under(asked, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
+        return Stroke(patch, plate, scales, laid)
+
+    def _paint_together(self, strokes: Sequence[Stroke]) -> list[Painting]:
+        """Paint strokes that all begin with an example, or all with noise."""
         painted: dict[int, tuple[Plate, float]] = {}
-        for level in range(max(map(len, scales), default=0)):
-            members = [number for number in range(len(patches)) if level < len(scales[number])]
+        for level in range(max((len(stroke.scales) for stroke in strokes), default=0)):
             views = [
-                canvas_of(number, plates[number], patches[number].mask, scales[number][level], self.settings)
-                for number in members
+                canvas_of(number, stroke.plate, stroke.patch.mask, stroke.scales[level], self.settings)
+                for number, stroke in enumerate(strokes)
+                if level < len(stroke.scales)
             ]
             views = [view for view in views if view[1] and (not level or self._affordable(view[1]))]
             if not views:
                 continue
             sheet = Sheet(views)
-            for canvas, result in zip(sheet.canvases, self._denoise(patches, sheet, level, painted), strict=True):
+            for canvas, result in zip(sheet.canvases, self._denoise(strokes, sheet, level, painted), strict=True):
                 painted[canvas.patch] = (result, canvas.scale)
         return [
-            _finish(patch, plate, *painted[number]) if number in painted else Painting(patch.background, patch.mask)
-            for number, (patch, plate) in enumerate(zip(patches, plates, strict=True))
+            _finish(stroke, *painted[number]) if number in painted else _untouched(stroke.patch)
+            for number, stroke in enumerate(strokes)
         ]
 
     def _affordable(self, windows: Sequence[Window]) -> bool:
@@ -95,15 +130,13 @@ class LocalPainter:
 
     @torch.inference_mode()
     def _denoise(
-        self, patches: Sequence[Patch], sheet: Sheet, level: int, painted: dict[int, tuple[Plate, float]]
+        self, strokes: Sequence[Stroke], sheet: Sheet, level: int, painted: dict[int, tuple[Plate, float]]
     ) -> list[Plate]:
-        """Paint all canvases of a sheet, from noise at the coarsest level, from the coarser painting below it."""
+        """Paint all canvases of a sheet: the coarsest level from noise or an example, the others from the one below."""
         sampling, channels = self.settings.sampling, self.net.channels + 1
-        sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
-        start = torch.zeros(1)
-        if level:
-            sigmas = karras_sigmas(sampling.refine_steps, sampling.sigma_min, sampling.refine_sigma)
-            start = sheet.array(channels, lambda canvas: self._start(canvas, painted[canvas.patch][0]))
+        patches = [stroke.patch for stroke in strokes]
+        sigmas = _noise_levels(sampling, level, strokes[0].example is not None)
+        start = self._start(strokes, sheet, level, painted)
         x = (start + sheet.noise(patches, channels, "noise", level)() * sigmas[0]).to(self.device)
         fresh = sheet.noise(patches, channels, "fresh", level)
         known, region = sheet.known(self.gain).to(self.device), sheet.region().to(self.device)
@@ -111,9 +144,42 @@ class LocalPainter:
         done = SAMPLERS[sampling.sampler](denoiser, x, sigmas, noise=lambda: fresh().to(self.device))
         return sheet.apart(done, self.gain)
 
-    def _start(self, canvas: Canvas, coarse: Plate) -> Plate:
+    def _start(
+        self, strokes: Sequence[Stroke], sheet: Sheet, level: int, painted: dict[int, tuple[Plate, float]]
+    ) -> Tensor:
+        """Return what the noise is laid on, as the network sees it: (1, C + 1, H, W), or one 0 for nothing."""
+        channels = self.net.channels + 1
+        if level:
+            return sheet.array(channels, lambda at: self._refined(at, *painted[at.patch], strokes[at.patch].example))
+        shown = {number: stroke.example for number, stroke in enumerate(strokes) if stroke.example is not None}
+        return sheet.array(channels, lambda at: self._shown(at, shown[at.patch])) if shown else torch.zeros(1)
+
+    def _shown(self, canvas: Canvas, laid: Laid) -> Plate:
+        """Return an example on a canvas, HWC with the mask as last channel."""
+        tones, mask = laid.view(canvas.scale, _hw(canvas.asked), self.net.channels)
+        signed = np.where(mask, MASK_SCALE, -MASK_SCALE)[..., None]
+        return np.concatenate([tones * self.gain, signed], 2).astype(np.float32)
+
+    def _refined(self, canvas: Canvas, coarse: Plate, scale: float, laid: Laid | None) -> Plate:
+        """Return the coarser painting at a canvas's size, with the detail of its example."""
         finer = shrink(coarse, canvas.size_hw)
-        return np.concatenate([(finer[..., :-1] - canvas.mean) * self.gain, finer[..., -1:]], 2)
+        tones = finer[..., :-1] - canvas.mean
+        if laid is not None:
+            tones = tones + _detail(laid, canvas.scale, self.net.channels, canvas.size_hw, _hw(coarse))
+        return np.concatenate([tones * self.gain, finer[..., -1:]], 2)
+
+
+def _noise_levels(sampling: SamplingSettings, level: int, by_example: bool) -> Tensor:
+    if not level and not by_example:
+        return karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
+    begun, finer = sampling.example_sigma, sampling.detail_sigma if by_example else sampling.refine_sigma
+    return karras_sigmas(sampling.refine_steps, sampling.sigma_min, finer if level else begun)
+
+
+def _detail(laid: Laid, scale: float, channels: int, size_hw: tuple[int, int], coarse_hw: tuple[int, int]) -> Plate:
+    """Return what an example shows on a canvas (HWC tones) beyond what a coarser one of `coarse_hw` holds."""
+    tones, _ = laid.view(scale, size_hw, channels)
+    return tones - shrink(shrink(tones, coarse_hw), size_hw)
 
 
 class _Calls:
@@ -166,13 +232,28 @@ def _guide(patch: Patch) -> tuple[NDArray[np.float32], float]:
     return np.array([measures[name] for name in GUIDE], np.float32), 1.0
 
 
-def _finish(patch: Patch, plate: Plate, painted: Plate, scale: float) -> Painting:
-    """Return to the patch's own size, depth and channels. Coarse paintings add their change to the sharp background."""
+def _hw(array: NDArray[Any]) -> tuple[int, int]:
+    return array.shape[0], array.shape[1]
+
+
+def _untouched(patch: Patch) -> Painting:
+    return Painting(patch.background, patch.mask)
+
+
+def _finish(stroke: Stroke, painted: Plate, scale: float) -> Painting:
+    """Return to the patch's own size, depth and channels. Coarse paintings add their change to the sharp background,
+    and what detail their example has beyond them.
+    """
+    patch, plate = stroke.patch, stroke.plate
     if scale != 1.0:
-        coarse = shrink(plate, (painted.shape[0], painted.shape[1]))
-        change = np.concatenate([painted[..., :-1] - coarse, painted[..., -1:]], 2)
-        change = shrink(change, (patch.mask.shape[0], patch.mask.shape[1]))
+        coarse_hw, size_hw = _hw(painted), _hw(patch.mask)
+        change = np.concatenate([painted[..., :-1] - shrink(plate, coarse_hw), painted[..., -1:]], 2)
+        change = shrink(change, size_hw)
         painted = np.concatenate([plate + change[..., :-1], change[..., -1:]], 2)
+        if stroke.example is not None:
+            inside = painted[..., -1:] > 0
+            own = plate - shrink(shrink(plate, coarse_hw), size_hw)
+            painted[..., :-1] += inside * (_detail(stroke.example, 1.0, plate.shape[2], size_hw, coarse_hw) - own)
     image = picture_of(painted[..., :-1], patch.background.dtype)
     if image.shape[2] != patch.background.shape[2]:
         image = image[..., :1] if patch.background.shape[2] == 1 else np.repeat(image, 3, 2)

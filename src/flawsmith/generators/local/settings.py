@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
 from flawsmith.training.settings import LoopSettings
+
+Symmetry = Literal["none", "mirror", "square"]
 
 
 class NetSettings(Settings):
@@ -24,13 +26,28 @@ class SamplingSettings(Settings):
     """How defects are drawn from the trained network."""
 
     sampler: str = "dpmpp_2m"
-    steps: int = Field(12, ge=1, description="noise levels at the coarsest scale")
-    refine_steps: int = Field(6, ge=1, description="noise levels at each finer scale")
+    begin: Literal["example", "noise"] = Field(
+        "example",
+        description="what a painting begins with: a training defect laid under the mask and noised, or noise alone",
+    )
+    example_sigma: float = Field(
+        0.6, gt=0, description="noise on the training defect at the coarsest scale: more keeps less of it"
+    )
+    detail_sigma: float = Field(0.05, gt=0, description="noise on its detail at each finer scale")
+    steps: int = Field(12, ge=1, description="noise levels at the coarsest scale, when begun from noise")
+    refine_steps: int = Field(6, ge=1, description="noise levels of every other painting")
     refine_sigma: float = Field(0.6, gt=0, description="noise at which a finer scale starts from the coarser painting")
     sigma_max: float = Field(20.0, gt=0)
     sigma_min: float = Field(0.02, gt=0)
     guidance: float = Field(1.0, ge=0, description="classifier-free guidance: 1 is none, more exaggerates the class")
     max_windows: int = Field(64, ge=1, description="finer scales that need more windows than this are left out")
+
+    @model_validator(mode="after")
+    def _noise_must_fall(self) -> Self:
+        for name in ("sigma_max", "refine_sigma", "example_sigma", "detail_sigma"):
+            if getattr(self, name) <= self.sigma_min:
+                raise ValueError(f"{name} {getattr(self, name)} must lie above sigma_min {self.sigma_min}")
+        return self
 
 
 class LocalSettings(Settings):
@@ -44,7 +61,7 @@ class LocalSettings(Settings):
     label_dropout: float = Field(0.1, ge=0, lt=1)
     guide_dropout: float = Field(0.3, ge=0, le=1)
     gain: float = Field(0.1, ge=0, description="contrast change of a training crop, as a share")
-    symmetry: Literal["none", "mirror", "square"] = Field(
+    symmetry: Symmetry = Field(
         "mirror",
         description="views of a crop that are trained on: as it is, mirrored both ways (grain keeps its direction), or "
         "all eight of a square (round parts, surfaces without a direction)",

@@ -1,0 +1,168 @@
+"""Examples: a training defect is turned and laid so that it covers the mask; what is painted is built like it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from flawsmith.core.errors import StageError
+from flawsmith.core.records import GOOD, Defect, Patch, Sample
+from flawsmith.data.demo import DemoSettings, write_demo
+from flawsmith.generators.local.examples import Example, cut_examples, lay_under, load_examples, save_examples
+from flawsmith.generators.local.family import EXAMPLES, LOCAL
+from flawsmith.generators.local.net import LocalNet
+from flawsmith.generators.local.painter import LocalPainter
+from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
+from flawsmith.generators.local.tone import plate_of
+from flawsmith.masks.guide import GUIDE
+from flawsmith.training.settings import LoopSettings
+
+SETTINGS = LocalSettings(
+    side=32, net=NetSettings(widths=(16, 32), embedding=32), sampling=SamplingSettings(steps=3, refine_steps=2)
+)
+
+
+def hook(size: int = 64) -> np.ndarray:
+    """A shape that no turn or flip maps onto itself."""
+    mask = np.zeros((size, size), bool)
+    mask[20:44, 22:28] = True
+    mask[38:44, 28:42] = True
+    mask[20:24, 28:32] = True
+    return mask
+
+
+def sample(mask: np.ndarray, value: int = 20, channels: int = 1, dtype=np.uint8) -> Sample:
+    """A defect whose brightness falls from left to right on plain ground."""
+    image = np.full((*mask.shape, channels), 150, np.float64)
+    image[mask] = (value + 250 * np.argwhere(mask)[:, 1] / mask.shape[1])[:, None]
+    return Sample("s", (image * (np.iinfo(dtype).max / 255)).astype(dtype), "nick", (Defect("nick", mask),))
+
+
+def example(mask: np.ndarray, value: int = 20) -> Example:
+    return cut_examples(sample(mask, value), SETTINGS)[0]
+
+
+@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_example_is_turned_the_way_the_mask_lies(quarter, flip):
+    wanted = np.rot90(hook()[:, ::-1] if flip else hook(), quarter)
+    laid = lay_under(wanted, 1.0, [example(hook())], "square", None, np.random.default_rng(0))
+    _, shown = laid.view(1.0, wanted.shape, 1)
+    assert (shown & wanted).sum() / (shown | wanted).sum() > 0.8
+
+
+def test_without_symmetry_an_example_keeps_its_way():
+    turned = np.rot90(hook())
+    laid = lay_under(turned, 1.0, [example(hook())], "none", None, np.random.default_rng(0))
+    assert laid.back == pytest.approx(np.eye(2))
+
+
+def test_at_its_own_place_an_example_is_the_picture_it_was_cut_from():
+    mask = hook()
+    given_sample = sample(mask)
+    laid = lay_under(mask, 1.0, cut_examples(given_sample, SETTINGS), "none", None, np.random.default_rng(0))
+    tones, shown = laid.view(1.0, mask.shape, 1)
+    assert np.array_equal(shown, mask)
+    around = plate_of(given_sample.image, 1)[~mask].mean()
+    assert tones[mask] == pytest.approx(plate_of(given_sample.image, 1)[mask] - around, abs=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(down=st.integers(-12, 12), right=st.integers(-12, 12))
+def test_an_example_goes_where_the_mask_goes(down, right):
+    wanted = np.roll(hook(), (down, right), (0, 1))
+    laid = lay_under(wanted, 1.0, [example(hook())], "mirror", None, np.random.default_rng(1))
+    _, shown = laid.view(1.0, wanted.shape, 1)
+    assert np.array_equal(shown, wanted)
+
+
+def test_a_finer_canvas_shows_the_same_place_larger():
+    mask = hook()
+    laid = lay_under(mask[::2, ::2], 2.0, [example(mask)], "none", None, np.random.default_rng(0))
+    coarse, fine = laid.view(2.0, (32, 32), 1)[1], laid.view(1.0, (64, 64), 1)[1]
+    assert (fine & mask).sum() / (fine | mask).sum() > 0.8
+    assert (coarse & mask[::2, ::2]).sum() / (coarse | mask[::2, ::2]).sum() > 0.8
+
+
+def test_the_best_covering_example_is_taken_and_a_wished_contrast_decides_between_equals():
+    line = np.zeros((64, 64), bool)
+    line[30:33, 10:54] = True
+    dark, light, bar = example(hook(), 20), example(hook(), 90), example(line)
+    rng = np.random.default_rng(0)
+    chosen = {id(lay_under(hook(), 1.0, [dark, bar, light], "none", None, rng).example) for _ in range(20)}
+    assert chosen == {id(dark), id(light)}
+    for wish, expected in ((-1.0, dark), (1.0, light)):
+        assert lay_under(hook(), 1.0, [dark, bar, light], "none", wish, rng).example is expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_examples_come_back_from_disk(tmp_path, dtype):
+    held = cut_examples(sample(hook(), channels=3, dtype=dtype), SETTINGS)
+    save_examples(tmp_path / "a.safetensors", held)
+    save_examples(tmp_path / "b.safetensors", held)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    (again,) = load_examples(tmp_path / "a.safetensors")
+    assert again.image.dtype == dtype
+    assert np.array_equal(again.image, held[0].image)
+    assert np.array_equal(again.own, held[0].own)
+    assert (again.label, again.reach, again.contrast) == ("nick", held[0].reach, held[0].contrast)
+    with pytest.raises(StageError, match="fit the generator again"):
+        load_examples(tmp_path / "none.safetensors")
+
+
+def brush(begin: str, examples: list[Example], sigma: float = 0.05) -> LocalPainter:
+    """A painter whose network, fresh, leaves what it is shown: its estimate is the noisy input, scaled."""
+    torch.manual_seed(0)
+    told = SETTINGS.model_copy(
+        update={"sampling": SETTINGS.sampling.model_copy(update={"begin": begin, "example_sigma": sigma})}
+    )
+    return LocalPainter(LocalNet(1, 1, len(GUIDE), SETTINGS.net, gain=1.0), ("nick",), told, "0" * 64, examples)
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_with_hardly_any_noise_the_example_itself_is_painted(size):
+    """What is painted from an example keeps its layout; from noise alone it does not."""
+    stretch = size // 32
+    mask = np.kron(hook()[10:42, 14:46], np.ones((stretch, stretch))) > 0
+    shown = sample(mask)
+    ground = np.full((size, size, 1), 150, np.uint8)
+    patch = Patch(ground, mask, "nick", 3)
+    near = brush("example", cut_examples(shown, SETTINGS)).paint([patch])[0]
+    far = brush("noise", cut_examples(shown, SETTINGS)).paint([patch])[0]
+    inside = mask & near.mask
+    assert inside.sum() > 0.8 * mask.sum()
+
+    def likeness(image: np.ndarray) -> float:
+        return float(np.corrcoef(image[..., 0][inside], shown.image[..., 0][inside])[0, 1])
+
+    assert likeness(near.image) > 0.9
+    assert likeness(far.image) < 0.7
+
+
+def test_noise_that_could_not_fall_is_refused():
+    with pytest.raises(ValidationError, match=r"detail_sigma .* must lie above sigma_min"):
+        SamplingSettings(detail_sigma=0.02)
+
+
+def test_good_needs_no_example_and_neighbours_change_no_pixel():
+    mask = hook()
+    ground = np.random.default_rng(0).integers(100, 160, (64, 64, 1)).astype(np.uint8)
+    painter = brush("example", [example(mask)], 0.5)
+    patches = [Patch(ground, mask, "nick", 1), Patch(ground, mask, GOOD, 2), Patch(ground, np.rot90(mask), "nick", 3)]
+    together = painter.paint(patches)
+    for alone, beside in zip([painter.paint([each])[0] for each in patches], together, strict=True):
+        assert np.array_equal(alone.image, beside.image)
+        assert np.array_equal(alone.mask, beside.mask)
+
+
+def test_examples_of_another_fit_are_refused(tmp_path):
+    world = DemoSettings(size_hw=(64, 64), good=4, per_class=2, most_shots=1, faint_share=0.0)
+    catalog = write_demo(tmp_path / "data", world)
+    tiny = SETTINGS.model_copy(update={"loop": LoopSettings(steps=1, batch=2)})
+    LOCAL.fit(catalog, tiny, tmp_path / "model", seed=0)
+    assert {each.label for each in LOCAL.load(tmp_path / "model").examples} == {each.label for each in catalog} - {GOOD}
+    save_examples(tmp_path / "model" / EXAMPLES, [example(hook())])
+    with pytest.raises(StageError, match="does not belong"):
+        LOCAL.load(tmp_path / "model")
