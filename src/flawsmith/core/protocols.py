@@ -49,8 +49,10 @@ class GeneratorFamily(Protocol):
         """
         ...
 
-    def load(self, folder: Path) -> Generator:
-        """Open what `fit` wrote."""
+    def load(self, folder: Path, sampling: Any = None) -> Generator:
+        """Open what `fit` wrote. `sampling` says how to draw from it: the part of that name of the family's settings,
+        if they have one, which is no business of `fit`; None means its defaults.
+        """
         ...
 
 

@@ -34,7 +34,7 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
     stage, home = ("generate", "fit") if fitted else (f"control_{birth.generator}", f"control_{birth.generator}")
     model = folder / home / "model"
     used = read_manifest(folder / stage).settings
-    settings = validated(RunSettings, {"generate": used["generate"], "kit": used["kit"]})
+    settings = validated(RunSettings, {name: used[name] for name in used if name in RunSettings.model_fields})
     shop = workshop(Route("", folder, settings), birth.generator, model, judged=fitted)
     if shop.generator.weights_sha256 != birth.weights_sha256:
         raise DataError(f"{image} was made with other weights than those in {model}: give the run that made it")

@@ -100,7 +100,7 @@ def fit_stage(route: Route) -> Manifest:
     chosen = {
         "generator": settings.generator,
         "seed": settings.seed,
-        "settings": family.model_dump(mode="json", exclude={"start"}),
+        "settings": family.model_dump(mode="json", exclude={"start", "sampling"}),
     }
     inputs = {"split": route.digest("split")}
     if start is not None:  # what the file holds counts, not where it lies
@@ -123,10 +123,15 @@ def _fit(name: str, train: Catalog, folder: Path, route: Route) -> None:
     GENERATORS[name].fit(train, settings, folder, seed=route.settings.seed, progress=route.progress)
 
 
-def _open(name: str, folder: Path) -> Generator:
+def _sampling(settings: RunSettings, name: str) -> Any:
+    """Return how a generator is drawn from, None where it has no choice. Decides what is made, not what is learnt."""
+    return getattr(_family_settings(settings, name), "sampling", None)
+
+
+def _open(name: str, folder: Path, sampling: Any) -> Generator:
     from flawsmith.generators.catalogue import GENERATORS
 
-    return GENERATORS[name].load(folder)
+    return GENERATORS[name].load(folder, sampling)
 
 
 def workshop(route: Route, name: str, model: Path, *, judged: bool = True) -> Any:
@@ -139,7 +144,8 @@ def workshop(route: Route, name: str, model: Path, *, judged: bool = True) -> An
         raise DataError("no defect-free images in the training part: defects need backgrounds; add good images")
     settings = route.settings
     kit = Kit.load(route.folder("kit"))
-    return Workshop(_open(name, model), name, kit, settings.kit, settings.generate.plan, backgrounds, judged)
+    opened = _open(name, model, _sampling(settings, name))
+    return Workshop(opened, name, kit, settings.kit, settings.generate.plan, backgrounds, judged)
 
 
 def generate_stage(route: Route) -> Manifest:
@@ -155,13 +161,15 @@ def generate_stage(route: Route) -> Manifest:
         return produce(made, quota, settings.generate, out, progress=route.progress)
 
     inputs = {"fit": route.digest("fit"), "kit": route.digest("kit"), **_own_files(settings)}
-    return route.do("generate", _generate_settings(settings), inputs, work)
+    return route.do("generate", _generate_settings(settings, settings.generator), inputs, work)
 
 
-def _generate_settings(settings: RunSettings) -> dict[str, Any]:
+def _generate_settings(settings: RunSettings, name: str) -> dict[str, Any]:
+    sampling = _sampling(settings, name)
     return {
         "generate": settings.generate.model_dump(mode="json", exclude={"batch"}),
         "kit": settings.kit.model_dump(mode="json"),
+        **({name: {"sampling": sampling.model_dump(mode="json")}} if sampling is not None else {}),
     }
 
 
@@ -180,7 +188,7 @@ def control_stage(route: Route, name: str) -> Manifest:
         return produce(made, plan, settings.generate, out, progress=route.progress)
 
     inputs = {"split": route.digest("split"), "kit": route.digest("kit"), **_own_files(settings)}
-    return route.do(f"control_{name}", {"control": name, **_generate_settings(settings)}, inputs, work)
+    return route.do(f"control_{name}", {"control": name, **_generate_settings(settings, name)}, inputs, work)
 
 
 def filter_stage(route: Route) -> Manifest:

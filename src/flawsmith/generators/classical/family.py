@@ -87,8 +87,8 @@ class ClassicalFamily(Generic[Options]):
         )
         bank.save(folder / BANK)
 
-    def load(self, folder: Path) -> ClassicalGenerator[Options]:
-        """Open what `fit` wrote."""
+    def load(self, folder: Path, sampling: None = None) -> ClassicalGenerator[Options]:
+        """Open what `fit` wrote; there is one way to draw from it."""
         bank = Bank.load(folder / BANK, self.name)
         settings = self.settings.model_validate(bank.settings)
         return ClassicalGenerator(bank, settings, self.painter, self.needs_defects, sha256_file(folder / BANK))

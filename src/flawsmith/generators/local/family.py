@@ -17,7 +17,7 @@ from flawsmith.generators.local.examples import cut_examples, load_examples, sav
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
-from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.start import begin_with
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.generators.registry import GENERATORS
@@ -29,6 +29,8 @@ from flawsmith.training.weights import load_weights, save_net
 WEIGHTS = "local.safetensors"
 EXAMPLES = "examples.safetensors"
 LOSSES = "losses.json"
+NOT_LEARNT = ("start", "sampling")
+"""Settings that the weights do not keep: where the beginning lay, and how to draw from them."""
 
 
 class LocalFamily:
@@ -55,14 +57,16 @@ class LocalFamily:
         defective = (load_sample(entry) for entry in catalog if entry.label != GOOD)
         save_examples(folder / EXAMPLES, [each for sample in defective for each in cut_examples(sample, settings)])
         config["examples_sha256"] = sha256_file(folder / EXAMPLES)
-        save_net(folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json", exclude={"start"})})
+        save_net(
+            folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json", exclude=set(NOT_LEARNT))}
+        )
         write_json(folder / LOSSES, log.losses)
 
-    def load(self, folder: Path, device: str = "auto") -> LocalPainter:
+    def load(self, folder: Path, sampling: SamplingSettings | None = None, *, device: str = "auto") -> LocalPainter:
         """Open what `fit` wrote."""
         tensors, config = load_weights(folder / WEIGHTS)
         examples = load_examples(folder / EXAMPLES)
-        settings = LocalSettings.model_validate(config["settings"])
+        settings = LocalSettings.model_validate({**config["settings"], "sampling": sampling or SamplingSettings()})
         net = LocalNet(config["channels"], len(config["labels"]), len(config["guide"]), settings.net)
         net.load_state_dict(tensors)
         if config.get("examples_sha256") != sha256_file(folder / EXAMPLES):
