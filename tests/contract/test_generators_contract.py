@@ -15,6 +15,7 @@ from flawsmith.core.settings import validated
 from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.generators.catalogue import GENERATORS, generator
 from flawsmith.masks.morphology import tight
+from flawsmith.recipes.settings import RunSettings
 
 LOCAL = {
     "side": 32,
@@ -80,6 +81,11 @@ def patch(seed: int, kind: str = "uint8 RGB", side: int = 64, label: str = "blow
 
 def same(one, other) -> bool:
     return np.array_equal(one.image, other.image) and np.array_equal(one.mask, other.mask)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_run_can_set_every_option_of_it(name):
+    assert RunSettings.model_fields[name].annotation is generator(name).settings
 
 
 @pytest.mark.parametrize("name", GENERATORS)

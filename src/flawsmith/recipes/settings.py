@@ -7,6 +7,13 @@ from pathlib import Path
 from flawsmith.core.settings import Settings
 from flawsmith.data.demo.settings import DemoSettings
 from flawsmith.data.splits import SplitSettings
+from flawsmith.generators.classical.settings import (
+    CutMixSettings,
+    CutPasteSettings,
+    PasteSettings,
+    PerlinSettings,
+    PoissonSettings,
+)
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.synthesis.kit import KitSettings
@@ -40,7 +47,7 @@ class ExportSettings(Settings):
 
 
 class RunSettings(Settings):
-    """The whole run."""
+    """The whole run. Each generator's section bears its registered name."""
 
     seed: int = 0
     generator: str = "local"
@@ -50,6 +57,11 @@ class RunSettings(Settings):
     demo: DemoSettings = DemoSettings()
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
+    copy_paste: PasteSettings = PasteSettings()
+    copy_paste_poisson: PoissonSettings = PoissonSettings()
+    cutmix: CutMixSettings = CutMixSettings()
+    cutpaste: CutPasteSettings = CutPasteSettings()
+    perlin: PerlinSettings = PerlinSettings()
     kit: KitSettings = KitSettings()
     generate: ProduceSettings = ProduceSettings()
     filter: FilterSettings = FilterSettings()

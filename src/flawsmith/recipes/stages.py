@@ -188,7 +188,9 @@ def control_stage(route: Route, name: str) -> Manifest:
         return produce(made, plan, settings.generate, out, progress=route.progress)
 
     inputs = {"split": route.digest("split"), "kit": route.digest("kit"), **_own_files(settings)}
-    return route.do(f"control_{name}", {"control": name, **_generate_settings(settings, name)}, inputs, work)
+    family = _family_settings(settings, name).model_dump(mode="json")
+    chosen = {"control": name, "settings": family, **_generate_settings(settings, name)}
+    return route.do(f"control_{name}", chosen, inputs, work)
 
 
 def filter_stage(route: Route) -> Manifest:

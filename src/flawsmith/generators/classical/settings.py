@@ -15,7 +15,9 @@ class TurnSettings(Settings):
     rotation_deg: float = Field(15.0, ge=0, le=180)
     """Further rotation, drawn from plus and minus this."""
     least_scale: float = Field(0.8, gt=0)
+    """Smallest factor by which the defect is resized."""
     most_scale: float = Field(1.25, gt=0)
+    """Largest factor by which the defect is resized."""
 
 
 class PasteSettings(TurnSettings):
@@ -40,8 +42,11 @@ class PerlinSettings(Settings):
     textures: int = Field(48, ge=1)
     """Pieces of defect-free training images to draw textures from."""
     texture_side: int = Field(192, ge=16)
+    """Side of such a piece, in pixels."""
     least_opacity: float = Field(0.2, ge=0, le=1)
+    """Smallest share by which the texture covers the background."""
     most_opacity: float = Field(1.0, ge=0, le=1)
+    """Largest share by which the texture covers the background."""
     changes: int = Field(3, ge=0, le=6)
     """Alterations (inversion, posterising, ...) applied to a texture, drawn without repeats."""
 
