@@ -213,11 +213,13 @@ class Patch:
 class Painting:
     """A painted patch: the crop with the defect (shape and depth of the background) and the defect's true mask.
 
-    The mask may be empty: the painter then made nothing that can be seen.
+    The mask may be empty: the painter then made nothing that can be seen. `source` is the id of the training image
+    whose defect it was made from, where there is one.
     """
 
     image: Image
     mask: Mask
+    source: str | None = None
 
 
 @dataclass(frozen=True)

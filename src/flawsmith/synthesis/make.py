@@ -169,7 +169,7 @@ class Workshop:
             background_id=draft.background.id,
             background_sha256=image_sha256(draft.background),
             seed=draft.order.seed,
-            defects=tuple(_birth_row(site) for site, _ in draft.laid),
+            defects=tuple(_birth_row(site, painting) for site, painting in draft.laid),
             scores=_worst(draft.verdicts),
             version=__version__,
         )
@@ -178,9 +178,10 @@ class Workshop:
         return Made(draft.order, draft.background, image, tuple(defects), birth, accepted, reasons, draft.trial)
 
 
-def _birth_row(site: Site) -> dict[str, Any]:
+def _birth_row(site: Site, painting: Painting) -> dict[str, Any]:
     guide = {name: round(float(value), 6) for name, value in site.patch.guide.items()}
-    return {"label": site.patch.label, "window": list(site.window), "seed": site.patch.seed, "guide": guide}
+    row = {"label": site.patch.label, "window": list(site.window), "seed": site.patch.seed, "guide": guide}
+    return row if painting.source is None else {**row, "source": painting.source}
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Mapping[str, float]:

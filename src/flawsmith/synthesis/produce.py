@@ -110,7 +110,8 @@ def _conclude(out: Path, quota: Mapping[str, int], settings: ProduceSettings) ->
             often = ", ".join(f"{name} {count}" for name, count in reasons.most_common(3)) or "none"
             raise QuotaError(
                 f"{label}: {accepted[label]} of {wanted} images accepted after {settings.most_attempts} attempts each; "
-                f"rejected most often by: {often}. Train the generator longer (local.loop.steps), or loosen these gates"
+                f"rejected most often by: {often}. Train the generator longer (local.loop.steps), "
+                "keep less of its examples where they are copied (local.sampling.example_sigma), or loosen these gates"
             )
     write_text(out / "gates.jsonl", "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
     shutil.rmtree(out / "log")

@@ -107,7 +107,8 @@ def test_examples_come_back_from_disk(tmp_path, dtype):
     assert again.image.dtype == dtype
     assert np.array_equal(again.image, held[0].image)
     assert np.array_equal(again.own, held[0].own)
-    assert (again.label, again.reach, again.contrast) == ("nick", held[0].reach, held[0].contrast)
+    assert (again.label, again.source) == ("nick", "s")
+    assert (again.reach, again.contrast) == (held[0].reach, held[0].contrast)
     with pytest.raises(StageError, match="fit the generator again"):
         load_examples(tmp_path / "none.safetensors")
 
@@ -139,6 +140,7 @@ def test_with_hardly_any_noise_the_example_itself_is_painted(size):
 
     assert likeness(near.image) > 0.9
     assert likeness(far.image) < 0.7
+    assert (near.source, far.source) == ("s", None)
 
 
 def test_noise_that_could_not_fall_is_refused():

@@ -96,3 +96,9 @@ def test_an_order_for_a_class_of_its_own_carries_its_slot_and_seed(shop):
     assert made.birth.id == f"{label}/00007"
     assert made.birth.seed == derive_seed(5, "image", label, 7, 2)
     assert made.birth.defects[0]["label"] == label
+
+
+def test_a_birth_names_the_training_image_each_defect_was_made_from(shop):
+    for made in shop.make(some_orders(shop, 4)):
+        for row in made.birth.defects:
+            assert row["source"].split("/")[0] == row["label"]

@@ -24,7 +24,7 @@ def copy_paste(patch: Patch, bank: Bank, settings: PasteSettings, rng: np.random
     background = to_plate(patch.background, patch.background.shape[2])
     plate = donor.plate * _gain(background, donor)
     alpha = _inside(feather(donor.mask, settings.core_px, settings.feather_px))
-    return Painting(lay_over(patch.background, plate, alpha), donor.mask)
+    return Painting(lay_over(patch.background, plate, alpha), donor.mask, donor.source)
 
 
 def copy_paste_poisson(patch: Patch, bank: Bank, settings: PoissonSettings, rng: np.random.Generator) -> Painting:
@@ -33,7 +33,7 @@ def copy_paste_poisson(patch: Patch, bank: Bank, settings: PoissonSettings, rng:
     region = dilate(donor.mask, settings.region_px)
     background = to_plate(patch.background, patch.background.shape[2])
     plate = seamless(background, donor.plate, region)
-    return Painting(lay_over(patch.background, plate, region.astype(np.float32)), donor.mask)
+    return Painting(lay_over(patch.background, plate, region.astype(np.float32)), donor.mask, donor.source)
 
 
 def cutmix(patch: Patch, bank: Bank, settings: CutMixSettings, rng: np.random.Generator) -> Painting:
@@ -44,7 +44,8 @@ def cutmix(patch: Patch, bank: Bank, settings: CutMixSettings, rng: np.random.Ge
     cutout = choose(of_class(bank.cutouts, patch.label), patch, rng)
     donor = lay(cutout, patch, np.eye(2))
     alpha = _box_around(donor.mask, float(rng.uniform(0, settings.most_context)))
-    return Painting(lay_over(patch.background, donor.plate, alpha * donor.known), donor.mask & donor.known)
+    image = lay_over(patch.background, donor.plate, alpha * donor.known)
+    return Painting(image, donor.mask & donor.known, donor.source)
 
 
 def _donor(patch: Patch, bank: Bank, settings: TurnSettings, rng: np.random.Generator) -> Donor:

@@ -25,12 +25,13 @@ SIZE_TOLERANCE = 0.4
 class Donor:
     """A training defect on the grid of a crop: pixels (HWC in [0, 1]), mask, and where the pixels are known (HW).
 
-    Beyond the cut-out, where nothing is known, the pixels are mirrored.
+    Beyond the cut-out, where nothing is known, the pixels are mirrored. `source` is the id of the image it comes from.
     """
 
     plate: Plate
     mask: Mask
     known: Mask
+    source: str
 
 
 def choose(cutouts: Sequence[Cutout], patch: Patch, rng: np.random.Generator) -> Cutout:
@@ -86,4 +87,4 @@ def _warp(cutout: Cutout, patch: Patch, back: NDArray[np.float64], offset: NDArr
     share = affine_transform(cutout.mask.astype(np.float32), back, offset, hw, order=1)
     mask = share >= min(0.45, float(share.max()))
     known = affine_transform(np.ones(cutout.mask.shape, np.float32), back, offset, hw, order=1) > 0.999
-    return Donor(np.stack(layers, 2).astype(np.float32), mask & (share > 0), known)
+    return Donor(np.stack(layers, 2).astype(np.float32), mask & (share > 0), known, cutout.source)

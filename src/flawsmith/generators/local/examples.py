@@ -45,10 +45,12 @@ SPECK_PX = 4
 class Example:
     """A training defect with its surroundings: pixels (HWC), this defect's own pixels and those of all defects (HW).
 
-    `reach` is the half width, in pixels, of what the generator repaints around it; `contrast` its guide measure.
+    `source` is the id of the image it was cut from, `reach` the half width, in pixels, of what the generator repaints
+    around it, `contrast` its guide measure.
     """
 
     label: str
+    source: str
     image: Image
     own: Mask
     mask: Mask
@@ -114,7 +116,7 @@ def cut_examples(sample: Sample, settings: LocalSettings) -> list[Example]:
             window = window_around(centre, (side, side), sample.size_hw)
             contrast = measure_guide(sample.image, part)["contrast"]
             image, own, mask = (window.cut(each).copy() for each in (sample.image, part, sample.mask))
-            found.append(Example(defect.label, image, own, mask, settings.margin * scale, contrast))
+            found.append(Example(defect.label, sample.id, image, own, mask, settings.margin * scale, contrast))
     return found
 
 
@@ -180,7 +182,10 @@ def save_examples(path: Path, examples: Sequence[Example]) -> None:
         for number, example in enumerate(examples)
         for name in ARRAYS
     }
-    rows = [{"label": each.label, "reach": each.reach, "contrast": each.contrast} for each in examples]
+    rows = [
+        {"label": each.label, "source": each.source, "reach": each.reach, "contrast": each.contrast}
+        for each in examples
+    ]
     write_bytes(path, save(tensors, {KEY: json.dumps(rows, sort_keys=True)}))
 
 
@@ -192,6 +197,6 @@ def load_examples(path: Path) -> list[Example]:
         rows = json.loads(file.metadata()[KEY])
         held = [[file.get_tensor(f"{n:05d}/{name}") for name in ARRAYS] for n in range(len(rows))]
     return [
-        Example(row["label"], image, own, mask, row["reach"], row["contrast"])
+        Example(row["label"], row["source"], image, own, mask, row["reach"], row["contrast"])
         for row, (image, own, mask) in zip(rows, held, strict=True)
     ]

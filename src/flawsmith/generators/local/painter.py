@@ -257,4 +257,5 @@ def _finish(stroke: Stroke, painted: Plate, scale: float) -> Painting:
     image = picture_of(painted[..., :-1], patch.background.dtype)
     if image.shape[2] != patch.background.shape[2]:
         image = image[..., :1] if patch.background.shape[2] == 1 else np.repeat(image, 3, 2)
-    return Painting(image, painted[..., -1] > 0)
+    source = stroke.example.example.source if stroke.example is not None else None
+    return Painting(image, painted[..., -1] > 0, source)
