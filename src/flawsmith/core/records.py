@@ -214,12 +214,14 @@ class Painting:
     """A painted patch: the crop with the defect (shape and depth of the background) and the defect's true mask.
 
     The mask may be empty: the painter then made nothing that can be seen. `source` is the id of the training image
-    whose defect it was made from, where there is one.
+    whose defect it was made from, where there is one, and `shown` that defect as it was laid on the crop: what a copy
+    would look like.
     """
 
     image: Image
     mask: Mask
     source: str | None = None
+    shown: Image | None = None
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,28 @@ def likeness(image: Image, bare: Image, mask: Mask, templates: Templates) -> NDA
 
     `bare` (HWC) is the same piece without the defect.
     """
-    without = similarities(bare, mask, templates)
-    return np.clip((similarities(image, mask, templates) - without) / np.maximum(1 - without, 1e-6), 0, 1)
+    return _beyond(similarities(bare, mask, templates), similarities(image, mask, templates))
+
+
+def likeness_as_laid(image: Image, bare: Image, mask: Mask, shown: Image) -> float:
+    """Return the likeness, as above, to a training defect laid on the same crop (`shown`, HWC): no search is needed."""
+    if not mask.any():
+        return 0.0
+    factor = factor_of(mask)
+    cover = _square(mask.astype(np.float64), mask, factor, SIDE) > 0.5
+    wanted, found, plain = (
+        _normalised(_square(_grey(each), mask, factor, SIDE), cover) for each in (shown, image, bare)
+    )
+    return float(_beyond(_agreement(plain, wanted), _agreement(found, wanted)))
+
+
+def _agreement(one: Square, other: Square) -> NDArray[np.float64]:
+    return np.clip(np.asarray((one * other).sum(), np.float64), 0, 1)
+
+
+def _beyond(without: NDArray[np.float64], having: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what likeness a defect adds to that of its bare background, as a share of what it could add."""
+    return np.clip((having - without) / np.maximum(1 - without, 1e-6), 0, 1)
 
 
 def _best(views: Square, pixels: Square, masks: Square) -> NDArray[np.float64]:

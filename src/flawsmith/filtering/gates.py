@@ -14,13 +14,14 @@ from flawsmith.core.files import read_json, write_json, written_whole
 from flawsmith.core.records import Image, Mask
 from flawsmith.core.registry import Registry
 from flawsmith.filtering.changes import changed_mask, difference, dilated, local_noise, reach
-from flawsmith.filtering.copies import Templates, likeness
+from flawsmith.filtering.copies import Templates, likeness, likeness_as_laid
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One painted defect: crops of the background and of the result (HWC, same shape and depth), the mask asked for,
-    the mask that would be exported, its class, and where the object is (None: everywhere). Masks are HW bool.
+    the mask that would be exported, its class, where the object is (None: everywhere), and the training defect that the
+    painting began with, laid on the same crop (None: nothing). Masks are HW bool.
     """
 
     background: Image
@@ -29,6 +30,7 @@ class Candidate:
     mask: Mask
     label: str
     foreground: Mask | None = None
+    shown: Image | None = None
 
     def __post_init__(self) -> None:
         if self.painted.shape != self.background.shape or self.painted.dtype != self.background.dtype:
@@ -104,12 +106,15 @@ def on_object(candidate: Candidate, context: GateContext) -> float:
 def not_a_copy(candidate: Candidate, context: GateContext) -> float:
     """Return one minus the likeness to the most similar training defect of the class (0: a copy, to 1).
 
-    Likeness that the background has of itself does not count.
+    Likeness that the background has of itself does not count. The training defect that the painting began with is
+    compared as it was laid, however it was turned and resized.
     """
     templates = context.templates.get(candidate.label)
-    if templates is None or not len(templates):
-        return 1.0
-    return 1.0 - float(likeness(candidate.painted, candidate.background, candidate.mask, templates).max())
+    painted, bare, mask = candidate.painted, candidate.background, candidate.mask
+    alike = [0.0] if candidate.shown is None else [likeness_as_laid(painted, bare, mask, candidate.shown)]
+    if templates is not None and len(templates):
+        alike.append(float(likeness(painted, bare, mask, templates).max()))
+    return 1.0 - max(alike)
 
 
 def overlap(one: Mask, other: Mask) -> float:

@@ -147,7 +147,9 @@ class Workshop:
         patch = site.patch
         whole = Window(0, 0, *site.window.size_hw)
         painted = composite(patch.background, whole, painting, self.kit_settings.composite)
-        return Candidate(patch.background, painted, patch.mask, painting.mask, patch.label, site.foreground)
+        return Candidate(
+            patch.background, painted, patch.mask, painting.mask, patch.label, site.foreground, painting.shown
+        )
 
     def _painted(self, draft: Draft, image: Image) -> tuple[Image, list[Defect]]:
         """Return the background with the paintings made so far, and their defects."""

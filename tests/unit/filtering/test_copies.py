@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, rotate
 from skimage.draw import disk
 
-from flawsmith.filtering.copies import INNER, SHIFT_PX, SIDE, factor_of, likeness, make_templates, similarities
+from flawsmith.filtering.copies import (
+    INNER,
+    SHIFT_PX,
+    SIDE,
+    factor_of,
+    likeness,
+    likeness_as_laid,
+    make_templates,
+    similarities,
+)
 
 
 def defect(seed: int, hw: tuple[int, int] = (80, 80), radius: float = 12, channels: int = 1):
@@ -142,3 +151,18 @@ def test_likeness_never_exceeds_what_is_seen_and_stays_between_0_and_1(number, b
     found = likeness(image, background, mask, TEMPLATES)
     assert ((found >= 0) & (found <= 1)).all()
     assert (found <= similarities(image, mask, TEMPLATES) + 1e-9).all()
+
+
+@pytest.mark.parametrize("large", [1, 3])
+def test_a_defect_turned_by_a_few_degrees_hides_from_the_search_but_not_from_what_was_laid(large):
+    image, mask = (np.kron(each, np.ones((large, large, 1)[: each.ndim])) for each in defect(0))
+    turned = [rotate(each, 25, order=1, reshape=False, mode="nearest") for each in (image, mask.astype(float))]
+    shown, round_mask = turned[0].astype(np.uint8), turned[1] > 0.5
+    bare = np.random.default_rng(9).normal(130, 3, shown.shape).astype(np.uint8)
+    copy = np.where(round_mask[..., None], shown * 0.8, bare).astype(np.uint8)
+    new = np.where(round_mask[..., None], np.kron(defect(7)[0], np.ones((large, large, 1))), bare).astype(np.uint8)
+    assert likeness(copy, bare, round_mask, TEMPLATES).max() < 0.7
+    assert likeness_as_laid(copy, bare, round_mask, shown) > 0.95
+    assert likeness_as_laid(new, bare, round_mask, shown) < 0.5
+    assert likeness_as_laid(bare, bare, round_mask, shown) == 0
+    assert likeness_as_laid(copy, bare, np.zeros_like(round_mask), shown) == 0

@@ -189,3 +189,13 @@ def test_a_flat_background_does_not_make_one_grey_level_visible():
 def test_crops_that_do_not_fit_together_are_refused(name, value, message):
     with pytest.raises(DataError, match=message):
         replace(good(), **{name: value})
+
+
+def test_the_defect_begun_with_counts_as_it_was_laid():
+    candidate, context = good(), fitted()
+    assert judge(candidate, context).accepted
+    copied_from = replace(candidate, shown=candidate.painted)
+    assert judge(copied_from, context).scores["not_a_copy"] < 0.02
+    assert not judge(copied_from, context).accepted
+    other = replace(candidate, shown=with_defect(surface(3), candidate.mask, pattern(50)))
+    assert judge(other, context).accepted

@@ -141,6 +141,9 @@ def test_with_hardly_any_noise_the_example_itself_is_painted(size):
     assert likeness(near.image) > 0.9
     assert likeness(far.image) < 0.7
     assert (near.source, far.source) == ("s", None)
+    assert far.shown is None
+    assert np.corrcoef(near.shown[inside].ravel(), shown.image[inside].ravel())[0, 1] > 0.97  # laid between pixels
+    assert (near.shown.shape, near.shown.dtype) == (ground.shape, ground.dtype)
 
 
 def test_noise_that_could_not_fall_is_refused():

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.geometry import Window, window_around
-from flawsmith.core.records import GOOD, Box, Painting, Patch
+from flawsmith.core.records import GOOD, Box, Image, Painting, Patch
 from flawsmith.core.registry import unknown
 from flawsmith.core.rng import stream
 from flawsmith.diffusion.inpainting import keep_known
@@ -254,8 +254,23 @@ def _finish(stroke: Stroke, painted: Plate, scale: float) -> Painting:
             inside = painted[..., -1:] > 0
             own = plate - shrink(shrink(plate, coarse_hw), size_hw)
             painted[..., :-1] += inside * (_detail(stroke.example, 1.0, plate.shape[2], size_hw, coarse_hw) - own)
-    image = picture_of(painted[..., :-1], patch.background.dtype)
-    if image.shape[2] != patch.background.shape[2]:
-        image = image[..., :1] if patch.background.shape[2] == 1 else np.repeat(image, 3, 2)
-    source = stroke.example.example.source if stroke.example is not None else None
-    return Painting(image, painted[..., -1] > 0, source)
+    image = _picture(painted[..., :-1], patch.background)
+    mask = painted[..., -1] > 0
+    if stroke.example is None:
+        return Painting(image, mask)
+    return Painting(image, mask, stroke.example.example.source, _as_laid(stroke, stroke.example, image))
+
+
+def _as_laid(stroke: Stroke, laid: Laid, like: Image) -> Image:
+    """Return an example laid on its patch as a picture with the channels and depth of `like`."""
+    plate = stroke.plate
+    outside = plate[~stroke.patch.mask]
+    tones, _ = laid.view(1.0, _hw(plate), plate.shape[2])
+    return _picture(tones + (outside if len(outside) else plate.reshape(-1, plate.shape[2])).mean(0), like)
+
+
+def _picture(tones: Plate, like: Image) -> Image:
+    image = picture_of(tones, like.dtype)
+    if image.shape[2] == like.shape[2]:
+        return image
+    return image[..., :1] if like.shape[2] == 1 else np.repeat(image, 3, 2)

@@ -31,7 +31,7 @@ class SamplingSettings(Settings):
         description="what a painting begins with: a training defect laid under the mask and noised, or noise alone",
     )
     example_sigma: float = Field(
-        0.6, gt=0, description="noise on the training defect at the coarsest scale: more keeps less of it"
+        1.5, gt=0, description="noise on the training defect at the coarsest scale: more keeps less of it"
     )
     detail_sigma: float = Field(0.05, gt=0, description="noise on its detail at each finer scale")
     steps: int = Field(12, ge=1, description="noise levels at the coarsest scale, when begun from noise")
