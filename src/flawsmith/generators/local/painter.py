@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,19 +16,20 @@ from torch import Tensor
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.geometry import Window, window_around
-from flawsmith.core.records import GOOD, Box, Image, Painting, Patch
+from flawsmith.core.records import GOOD, Box, Painting, Patch
 from flawsmith.core.registry import unknown
 from flawsmith.core.rng import stream
 from flawsmith.diffusion.inpainting import keep_known
 from flawsmith.diffusion.samplers import SAMPLERS
 from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
-from flawsmith.generators.local.examples import Example, Laid, lay_under
-from flawsmith.generators.local.net import MASK_SCALE, Condition, LocalNet
-from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
+from flawsmith.generators.local.examples import Example, lay_under
+from flawsmith.generators.local.net import Condition, LocalNet
+from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
-from flawsmith.generators.local.tone import Plate, picture_of, plate_of
+from flawsmith.generators.local.stroke import Stroke, hw
+from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.device import autocast_for
 
@@ -38,16 +37,6 @@ CHUNK = 16
 """Windows per network call, always: kernels, and so the last bits of a result, can depend on the batch size."""
 MOST_PATCHES = 64
 """Patches painted together, at most: bounds the memory of the sheet."""
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """What one patch is painted from: its tones (HWC), its scales, coarse first, and the example it begins with."""
-
-    patch: Patch
-    plate: Plate
-    scales: tuple[float, ...]
-    example: Laid | None
 
 
 class LocalPainter:
@@ -81,7 +70,7 @@ class LocalPainter:
         strokes = [self._stroke(patch) for patch in patches]
         paintings: dict[int, Painting] = {}
         for begun in (True, False):
-            numbers = [number for number, stroke in enumerate(strokes) if (stroke.example is not None) == begun]
+            numbers = [number for number, stroke in enumerate(strokes) if (stroke.laid is not None) == begun]
             for start in range(0, len(numbers), MOST_PATCHES):
                 together = numbers[start : start + MOST_PATCHES]
                 found = self._paint_together([strokes[number] for number in together])
@@ -93,7 +82,7 @@ class LocalPainter:
         known = [each for each in self.examples if each.label == patch.label]
         if not scales or not known or self.settings.sampling.begin == "noise":
             return Stroke(patch, plate, scales, None)
-        asked = shrink_mask(patch.mask, scaled_hw(_hw(patch.mask), scales[0]))
+        asked = shrink_mask(patch.mask, scaled_hw(hw(patch.mask), scales[0]))
         rng = stream(patch.seed, "example")
         laid = lay_under(asked, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
         return Stroke(patch, plate, scales, laid)
@@ -114,7 +103,7 @@ class LocalPainter:
             for canvas, result in zip(sheet.canvases, self._denoise(strokes, sheet, level, painted), strict=True):
                 painted[canvas.patch] = (result, canvas.scale)
         return [
-            _finish(stroke, *painted[number]) if number in painted else _untouched(stroke.patch)
+            stroke.finished(*painted[number]) if number in painted else stroke.untouched()
             for number, stroke in enumerate(strokes)
         ]
 
@@ -135,7 +124,7 @@ class LocalPainter:
         """Paint all canvases of a sheet: the coarsest level from noise or an example, the others from the one below."""
         sampling, channels = self.settings.sampling, self.net.channels + 1
         patches = [stroke.patch for stroke in strokes]
-        sigmas = _noise_levels(sampling, level, strokes[0].example is not None)
+        sigmas = _noise_levels(sampling, level, strokes[0].laid is not None)
         start = self._start(strokes, sheet, level, painted)
         x = (start + sheet.noise(patches, channels, "noise", level)() * sigmas[0]).to(self.device)
         fresh = sheet.noise(patches, channels, "fresh", level)
@@ -147,26 +136,15 @@ class LocalPainter:
     def _start(
         self, strokes: Sequence[Stroke], sheet: Sheet, level: int, painted: dict[int, tuple[Plate, float]]
     ) -> Tensor:
-        """Return what the noise is laid on, as the network sees it: (1, C + 1, H, W), or one 0 for nothing."""
-        channels = self.net.channels + 1
-        if level:
-            return sheet.array(channels, lambda at: self._refined(at, *painted[at.patch], strokes[at.patch].example))
-        shown = {number: stroke.example for number, stroke in enumerate(strokes) if stroke.example is not None}
-        return sheet.array(channels, lambda at: self._shown(at, shown[at.patch])) if shown else torch.zeros(1)
+        """Return what the noise is laid on, (1, C + 1, H, W)."""
 
-    def _shown(self, canvas: Canvas, laid: Laid) -> Plate:
-        """Return an example on a canvas, HWC with the mask as last channel."""
-        tones, mask = laid.view(canvas.scale, _hw(canvas.asked), self.net.channels)
-        signed = np.where(mask, MASK_SCALE, -MASK_SCALE)[..., None]
-        return np.concatenate([tones * self.gain, signed], 2).astype(np.float32)
+        def begun(canvas: Canvas) -> Plate:
+            stroke = strokes[canvas.patch]
+            if not level:
+                return stroke.shown(canvas, self.gain)
+            return stroke.refined(canvas, painted[canvas.patch][0], self.gain)
 
-    def _refined(self, canvas: Canvas, coarse: Plate, scale: float, laid: Laid | None) -> Plate:
-        """Return the coarser painting at a canvas's size, with the detail of its example."""
-        finer = shrink(coarse, canvas.size_hw)
-        tones = finer[..., :-1] - canvas.mean
-        if laid is not None:
-            tones = tones + _detail(laid, canvas.scale, self.net.channels, canvas.size_hw, _hw(coarse))
-        return np.concatenate([tones * self.gain, finer[..., -1:]], 2)
+        return sheet.array(self.net.channels + 1, begun)
 
 
 def _noise_levels(sampling: SamplingSettings, level: int, by_example: bool) -> Tensor:
@@ -174,12 +152,6 @@ def _noise_levels(sampling: SamplingSettings, level: int, by_example: bool) -> T
         return karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
     begun, finer = sampling.example_sigma, sampling.detail_sigma if by_example else sampling.refine_sigma
     return karras_sigmas(sampling.refine_steps, sampling.sigma_min, finer if level else begun)
-
-
-def _detail(laid: Laid, scale: float, channels: int, size_hw: tuple[int, int], coarse_hw: tuple[int, int]) -> Plate:
-    """Return what an example shows on a canvas (HWC tones) beyond what a coarser one of `coarse_hw` holds."""
-    tones, _ = laid.view(scale, size_hw, channels)
-    return tones - shrink(shrink(tones, coarse_hw), size_hw)
 
 
 class _Calls:
@@ -230,47 +202,3 @@ def _guide(patch: Patch) -> tuple[NDArray[np.float32], float]:
         return np.zeros(len(GUIDE), np.float32), 0.0
     measures = {**dict.fromkeys(GUIDE, 0.0), **patch.guide, **shape_guide(patch.mask)}
     return np.array([measures[name] for name in GUIDE], np.float32), 1.0
-
-
-def _hw(array: NDArray[Any]) -> tuple[int, int]:
-    return array.shape[0], array.shape[1]
-
-
-def _untouched(patch: Patch) -> Painting:
-    return Painting(patch.background, patch.mask)
-
-
-def _finish(stroke: Stroke, painted: Plate, scale: float) -> Painting:
-    """Return to the patch's own size, depth and channels. Coarse paintings add their change to the sharp background,
-    and what detail their example has beyond them.
-    """
-    patch, plate = stroke.patch, stroke.plate
-    if scale != 1.0:
-        coarse_hw, size_hw = _hw(painted), _hw(patch.mask)
-        change = np.concatenate([painted[..., :-1] - shrink(plate, coarse_hw), painted[..., -1:]], 2)
-        change = shrink(change, size_hw)
-        painted = np.concatenate([plate + change[..., :-1], change[..., -1:]], 2)
-        if stroke.example is not None:
-            inside = painted[..., -1:] > 0
-            own = plate - shrink(shrink(plate, coarse_hw), size_hw)
-            painted[..., :-1] += inside * (_detail(stroke.example, 1.0, plate.shape[2], size_hw, coarse_hw) - own)
-    image = _picture(painted[..., :-1], patch.background)
-    mask = painted[..., -1] > 0
-    if stroke.example is None:
-        return Painting(image, mask)
-    return Painting(image, mask, stroke.example.example.source, _as_laid(stroke, stroke.example, image))
-
-
-def _as_laid(stroke: Stroke, laid: Laid, like: Image) -> Image:
-    """Return an example laid on its patch as a picture with the channels and depth of `like`."""
-    plate = stroke.plate
-    outside = plate[~stroke.patch.mask]
-    tones, _ = laid.view(1.0, _hw(plate), plate.shape[2])
-    return _picture(tones + (outside if len(outside) else plate.reshape(-1, plate.shape[2])).mean(0), like)
-
-
-def _picture(tones: Plate, like: Image) -> Image:
-    image = picture_of(tones, like.dtype)
-    if image.shape[2] == like.shape[2]:
-        return image
-    return image[..., :1] if like.shape[2] == 1 else np.repeat(image, 3, 2)

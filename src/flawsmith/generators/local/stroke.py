@@ -1,0 +1,95 @@
+"""One patch on its way to a painting: what each scale begins with, and what comes out at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flawsmith.core.records import Image, Painting, Patch
+from flawsmith.generators.local.examples import Laid
+from flawsmith.generators.local.net import MASK_SCALE
+from flawsmith.generators.local.scales import shrink
+from flawsmith.generators.local.sheet import Canvas
+from flawsmith.generators.local.tone import Plate, picture_of
+
+HW = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A patch, its tones (HWC), its scales, coarse first, and the training defect it begins with, if it does.
+
+    What goes to the network and comes back is HWC with the mask as last channel, tones times the network's `gain`.
+    """
+
+    patch: Patch
+    plate: Plate
+    scales: tuple[float, ...]
+    laid: Laid | None
+
+    def shown(self, canvas: Canvas, gain: float) -> Plate:
+        """Return what the coarsest canvas begins with: the training defect, or nothing."""
+        size_hw = hw(canvas.asked)
+        if self.laid is None:
+            return np.zeros((*size_hw, self.plate.shape[2] + 1), np.float32)
+        tones, mask = self.laid.view(canvas.scale, size_hw, self.plate.shape[2])
+        signed = np.where(mask, MASK_SCALE, -MASK_SCALE)[..., None]
+        return np.concatenate([tones * gain, signed], 2).astype(np.float32)
+
+    def refined(self, canvas: Canvas, coarse: Plate, gain: float) -> Plate:
+        """Return what a finer canvas begins with: the coarser painting, and what detail the training defect has."""
+        finer = shrink(coarse, canvas.size_hw)
+        tones = finer[..., :-1] - canvas.mean + self._detail(canvas.scale, canvas.size_hw, hw(coarse))
+        return np.concatenate([tones * gain, finer[..., -1:]], 2)
+
+    def finished(self, painted: Plate, scale: float) -> Painting:
+        """Return to the patch's own size, depth and channels.
+
+        Coarse paintings add their change to the sharp background; begun with a training defect, they take its detail
+        in place of the background's.
+        """
+        if scale != 1.0:
+            coarse_hw, size_hw = hw(painted), hw(self.patch.mask)
+            change = np.concatenate([painted[..., :-1] - shrink(self.plate, coarse_hw), painted[..., -1:]], 2)
+            change = shrink(change, size_hw)
+            tones, signed = self.plate + change[..., :-1], change[..., -1:]
+            if self.laid is not None:
+                own = self.plate - shrink(shrink(self.plate, coarse_hw), size_hw)
+                tones = tones + (signed > 0) * (self._detail(1.0, size_hw, coarse_hw) - own)
+            painted = np.concatenate([tones, signed], 2)
+        image, mask = self._picture(painted[..., :-1]), painted[..., -1] > 0
+        if self.laid is None:
+            return Painting(image, mask)
+        return Painting(image, mask, self.laid.example.source, self._as_laid(self.laid))
+
+    def untouched(self) -> Painting:
+        """Return the background as it was."""
+        return Painting(self.patch.background, self.patch.mask)
+
+    def _detail(self, scale: float, size_hw: HW, coarse_hw: HW) -> Plate | float:
+        """Return what the training defect shows on a canvas (HWC tones) beyond what a coarser one holds."""
+        if self.laid is None:
+            return 0.0
+        tones, _ = self.laid.view(scale, size_hw, self.plate.shape[2])
+        return tones - shrink(shrink(tones, coarse_hw), size_hw)
+
+    def _as_laid(self, laid: Laid) -> Image:
+        """Return the training defect as it was laid, a picture like the background: what a copy would look like."""
+        outside = self.plate[~self.patch.mask]
+        mean = (outside if len(outside) else self.plate.reshape(-1, self.plate.shape[2])).mean(0)
+        return self._picture(laid.view(1.0, hw(self.plate), self.plate.shape[2])[0] + mean)
+
+    def _picture(self, tones: Plate) -> Image:
+        like = self.patch.background
+        image = picture_of(tones, like.dtype)
+        if image.shape[2] == like.shape[2]:
+            return image
+        return image[..., :1] if like.shape[2] == 1 else np.repeat(image, 3, 2)
+
+
+def hw(array: NDArray[Any]) -> HW:
+    """Return the first two sizes of an array."""
+    return array.shape[0], array.shape[1]
