@@ -171,3 +171,10 @@ def test_examples_of_another_fit_are_refused(tmp_path):
     save_examples(tmp_path / "model" / EXAMPLES, [example(hook())])
     with pytest.raises(StageError, match="does not belong"):
         LOCAL.load(tmp_path / "model")
+
+
+def test_the_smallest_defect_is_an_example_too():
+    speck = np.zeros((64, 64), bool)
+    speck[30, 31] = True
+    laid = lay_under(np.roll(speck, 5, 0), 1.0, [example(speck)], "square", None, np.random.default_rng(0))
+    assert laid.view(1.0, speck.shape, 1)[1][35, 31]

@@ -38,7 +38,6 @@ LEAST_SIZE, MOST_SIZE = 0.7, 1.4
 """An example is resized within this range to fit a mask."""
 NEARLY_BEST = 0.85
 """Examples whose overlap with the mask is at least this share of the best one's may be begun from, too."""
-SPECK_PX = 4
 
 
 @dataclass(frozen=True)
@@ -103,12 +102,10 @@ class Laid:
 
 
 def cut_examples(sample: Sample, settings: LocalSettings) -> list[Example]:
-    """Return every defect of a sample with what the coarsest crop shows around it; specks are left out."""
+    """Return every defect of a sample with what the coarsest crop shows around it."""
     found = []
     for defect in sample.defects:
         for part in clusters(defect.mask):
-            if int(part.sum()) < SPECK_PX:
-                continue
             box = tight(part)
             scale = pyramid(max(box.size_hw), settings.side, settings.fill)[0]
             side = round(settings.side * scale)
