@@ -14,6 +14,7 @@ from flawsmith.generators.local.examples import Example, cut_examples, lay_under
 from flawsmith.generators.local.family import EXAMPLES, LOCAL
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
+from flawsmith.generators.local.scales import shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
 from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE
@@ -78,12 +79,19 @@ def test_an_example_goes_where_the_mask_goes(down, right):
     assert np.array_equal(shown, wanted)
 
 
-def test_a_finer_canvas_shows_the_same_place_larger():
-    mask = hook()
-    laid = lay_under(mask[::2, ::2], 2.0, [example(mask)], "none", None, np.random.default_rng(0))
-    coarse, fine = laid.view(2.0, (32, 32), 1)[1], laid.view(1.0, (64, 64), 1)[1]
-    assert (fine & mask).sum() / (fine | mask).sum() > 0.8
-    assert (coarse & mask[::2, ::2]).sum() / (coarse | mask[::2, ::2]).sum() > 0.8
+@pytest.mark.parametrize("scale", [2.0, 4.0])
+def test_every_canvas_shows_the_same_place(scale):
+    """Laid at a coarse scale, the example lies under the mask at the camera's own, and shrunk again where it was."""
+    mask, size = np.kron(hook(), np.ones((4, 4))) > 0, (round(256 / scale),) * 2
+    asked = shrink_mask(mask, size)
+    laid = lay_under(mask, scale, [example(mask)], "none", None, np.random.default_rng(0))
+    tones, shown = laid.view(1.0, mask.shape, 1)
+    assert (shown & mask).sum() / (shown | mask).sum() > 0.9
+    coarse, coarsely = laid.view(scale, size, 1)
+    assert (coarsely & asked).sum() / (coarsely | asked).sum() > 0.85
+    inside = slice(8, -8)
+    difference = (coarse - shrink(tones, size))[inside, inside]
+    assert np.abs(difference).mean() < 0.02 * float(np.ptp(tones))
 
 
 def test_the_best_covering_example_is_taken_and_a_wished_contrast_decides_between_equals():

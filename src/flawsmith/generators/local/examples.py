@@ -23,7 +23,7 @@ from flawsmith.core.errors import StageError
 from flawsmith.core.files import write_bytes
 from flawsmith.core.geometry import window_around
 from flawsmith.core.records import Image, Mask, Sample
-from flawsmith.generators.local.scales import pyramid
+from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, Symmetry
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import measure_guide
@@ -75,21 +75,20 @@ class Example:
 
 @dataclass(frozen=True)
 class Laid:
-    """An example as it lies under a mask: canvas pixel p shows the example's pixel `back` @ (p - `target`) + `centre`.
-
-    For a canvas at `scale`, the one the mask was given at; at other scales p is in that canvas's own pixels.
+    """An example as it lies under a mask: pixel q of the patch (row and column, at the camera's own scale) shows the
+    example's pixel `back` @ (q - `target`) + `centre`.
     """
 
     example: Example
     back: NDArray[np.float64]
     centre: NDArray[np.float64]
     target: NDArray[np.float64]
-    scale: float
 
     def view(self, scale: float, size_hw: tuple[int, int], channels: int) -> tuple[Plate, NDArray[np.bool_]]:
         """Return tones (HWC, mirrored beyond what the example shows) and defect mask (HW) of a canvas at `scale`."""
-        back = self.back * (scale / self.scale)
-        offset = self.centre - self.back @ self.target
+        back = self.back * scale
+        corner = (scale - 1) / 2  # where the canvas's first pixel has its middle
+        offset = self.centre + self.back @ (corner - self.target)
         tones = self.example.tones(channels)
         shrinks = float(np.sqrt(abs(np.linalg.det(back))))
         if shrinks > 1:
@@ -125,16 +124,17 @@ def lay_under(
     contrast: float | None,
     rng: np.random.Generator,
 ) -> Laid:
-    """Turn, resize and move a training defect so that it covers a canvas's mask (HW, at `scale`) best.
+    """Turn, resize and move a training defect so that it covers a patch's mask (HW) best, as seen at `scale`.
 
     Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any.
     """
-    points = np.argwhere(mask)
-    target, spread = points.mean(0), max(float(np.ptp(points, axis=0).max()) + 1, 4.0)
+    asked = shrink_mask(mask, scaled_hw((mask.shape[0], mask.shape[1]), scale))
+    points = np.argwhere(asked)
+    spread = max(float(np.ptp(points, axis=0).max()) + 1, 4.0)
     step = 1.6 * spread / GRID
     rows, columns = np.mgrid[:GRID, :GRID]
     grid = (np.stack([rows, columns], -1).reshape(-1, 2) - (GRID - 1) / 2) * step
-    wanted, inside = _look_up(mask, grid + target)
+    wanted, inside = _look_up(asked, grid + points.mean(0))
     choices: list[tuple[float, Example, NDArray[np.float64]]] = []
     for example in examples:
         size = float(np.clip(np.sqrt(len(example.points) / len(points)), LEAST_SIZE * scale, MOST_SIZE * scale))
@@ -150,7 +150,7 @@ def lay_under(
         nearest = min(abs(example.contrast - contrast) for _, example, _ in close)
         close = [choice for choice in close if abs(choice[1].contrast - contrast) <= nearest]
     _, example, back = close[int(rng.integers(len(close)))]
-    return Laid(example, back, example.points.mean(0), target, scale)
+    return Laid(example, back / scale, example.points.mean(0), np.argwhere(mask).mean(0))
 
 
 def _look_up(mask: Mask, places: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -25,10 +25,10 @@ from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
 from flawsmith.generators.local.examples import Example, lay_under
 from flawsmith.generators.local.net import Condition, LocalNet
-from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink_mask
+from flawsmith.generators.local.scales import pyramid
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
-from flawsmith.generators.local.stroke import Stroke, hw
+from flawsmith.generators.local.stroke import Stroke
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.device import autocast_for
@@ -82,9 +82,8 @@ class LocalPainter:
         known = [each for each in self.examples if each.label == patch.label]
         if not scales or not known or self.settings.sampling.begin == "noise":
             return Stroke(patch, plate, scales, None)
-        asked = shrink_mask(patch.mask, scaled_hw(hw(patch.mask), scales[0]))
         rng = stream(patch.seed, "example")
-        laid = lay_under(asked, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
+        laid = lay_under(patch.mask, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
         return Stroke(patch, plate, scales, laid)
 
     def _paint_together(self, strokes: Sequence[Stroke]) -> list[Painting]:
