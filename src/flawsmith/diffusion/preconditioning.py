@@ -52,6 +52,19 @@ def precondition(network: Callable[[Tensor, Tensor], Tensor], sigma_data: float)
     return denoise
 
 
+def in_units(denoiser: Denoiser, units: Tensor) -> Denoiser:
+    """Return the denoiser of an image measured in other units, which may differ from place to place.
+
+    `units` broadcasts to NCHW. Noise of level sigma is then sigma * units in the image's own: `denoiser` is passed
+    sigma as it is and must know. No sampler here can tell the difference: each is linear in image and noise together.
+    """
+
+    def denoise(x_NCHW: Tensor, sigma_N: Tensor) -> Tensor:
+        return denoiser(x_NCHW * units, sigma_N) / units
+
+    return denoise
+
+
 def training_sigmas(count: int, rng: torch.Generator, mean: float = -1.2, deviation: float = 1.2) -> Tensor:
     """Draw `count` noise levels for training, ln sigma ~ N(mean, deviation²), on the generator's device."""
     return (mean + deviation * torch.randn(count, generator=rng, device=rng.device)).exp()

@@ -111,7 +111,7 @@ def _conclude(out: Path, quota: Mapping[str, int], settings: ProduceSettings) ->
             raise QuotaError(
                 f"{label}: {accepted[label]} of {wanted} images accepted after {settings.most_attempts} attempts each; "
                 f"rejected most often by: {often}. Train the generator longer (local.loop.steps), "
-                "keep less of its examples where they are copied (local.sampling.example_sigma), or loosen these gates"
+                "keep less of its examples where they are copied (local.sampling.example_noise), or loosen these gates"
             )
     write_text(out / "gates.jsonl", "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
     shutil.rmtree(out / "log")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from flawsmith.core.errors import SettingsError
+from flawsmith.diffusion.preconditioning import in_units
 from flawsmith.diffusion.samplers import SAMPLERS, dpmpp_2m, euler, euler_ancestral, heun, per_image_noise
 from flawsmith.diffusion.schedules import exponential_sigmas, karras_sigmas, linear_beta_sigmas
 
@@ -156,3 +157,30 @@ def test_ancestral_single_gaussian_keeps_the_marginals():
     euler_ancestral(denoise, x, sigmas, noise=noise_like(x), callback=lambda _, x: spreads.append(x.std().item()))
     expected = (sigmas[1:] ** 2 + 1).sqrt()
     assert torch.tensor(spreads[:-1:100], dtype=torch.float64).allclose(expected[:-1:100], rtol=0.03)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_no_sampler_can_tell_the_units_it_works_in(name):
+    """Channels measured in other units end where they would have ended in their own."""
+    units = torch.tensor([0.25, 3.0], dtype=torch.float64).reshape(1, 2, 1, 1)
+
+    def shrunk(x_NCHW, sigma):
+        """The exact denoiser of normal data of spread 0.5, for noise that differs from channel to channel."""
+        return x_NCHW * 0.25 / (0.25 + sigma**2)
+
+    sigmas, start = karras_sigmas(6, 0.02, 2.0), starts(8, 2.0)
+
+    def draws():
+        rng = torch.Generator().manual_seed(1)
+        return lambda: torch.randn(start.shape, generator=rng, dtype=torch.float64)
+
+    aware = in_units(lambda x, sigma: shrunk(x, sigma.reshape(-1, 1, 1, 1) * units), units)
+    together = SAMPLERS[name](aware, start, sigmas, noise=draws()) * units
+    for channel in (0, 1):
+        unit = units[:, channel]
+
+        def alone(x, sigma, unit=unit):
+            return shrunk(x, sigma.reshape(-1, 1, 1, 1))
+
+        apart = SAMPLERS[name](alone, start * unit, sigmas * unit.reshape(()), noise=draws())
+        assert together[:, channel].numpy() == pytest.approx(apart[:, channel].numpy(), rel=1e-9, abs=1e-12)

@@ -125,7 +125,7 @@ def brush(begin: str, examples: list[Example], sigma: float = 0.05) -> LocalPain
     """A painter whose network, fresh, leaves what it is shown: its estimate is the noisy input, scaled."""
     torch.manual_seed(0)
     told = SETTINGS.model_copy(
-        update={"sampling": SETTINGS.sampling.model_copy(update={"begin": begin, "example_sigma": sigma})}
+        update={"sampling": SETTINGS.sampling.model_copy(update={"begin": begin, "example_noise": sigma})}
     )
     return LocalPainter(LocalNet(1, 1, len(GUIDE), SETTINGS.net, gain=1.0), ("nick",), told, "0" * 64, examples)
 
@@ -155,8 +155,8 @@ def test_with_hardly_any_noise_the_example_itself_is_painted(size):
 
 
 def test_noise_that_could_not_fall_is_refused():
-    with pytest.raises(ValidationError, match=r"detail_sigma .* must lie above sigma_min"):
-        SamplingSettings(detail_sigma=0.02)
+    with pytest.raises(ValidationError, match=r"detail_noise .* must lie above sigma_min"):
+        SamplingSettings(detail_noise=0.02)
 
 
 def test_good_needs_no_example_and_neighbours_change_no_pixel():

@@ -20,6 +20,7 @@ from flawsmith.core.records import GOOD, Box, Painting, Patch
 from flawsmith.core.registry import unknown
 from flawsmith.core.rng import stream
 from flawsmith.diffusion.inpainting import keep_known
+from flawsmith.diffusion.preconditioning import in_units
 from flawsmith.diffusion.samplers import SAMPLERS
 from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
@@ -123,14 +124,21 @@ class LocalPainter:
         """Paint all canvases of a sheet: the coarsest level from noise or an example, the others from the one below."""
         sampling, channels = self.settings.sampling, self.net.channels + 1
         patches = [stroke.patch for stroke in strokes]
+
+        def unit(canvas: Canvas) -> float:
+            return strokes[canvas.patch].unit(self.gain)
+
         sigmas = _noise_levels(sampling, level, strokes[0].laid is not None)
-        start = self._start(strokes, sheet, level, painted)
-        x = (start + sheet.noise(patches, channels, "noise", level)() * sigmas[0]).to(self.device)
+        repainted = sheet.array(1, lambda canvas: np.where(canvas.region, unit(canvas), 1.0)[..., None], 1.0)
+        units = repainted.to(self.device)
+        start = self._start(strokes, sheet, level, painted).to(self.device) / units
+        x = start + (sheet.noise(patches, channels, "noise", level)() * sigmas[0]).to(self.device)
         fresh = sheet.noise(patches, channels, "fresh", level)
         known, region = sheet.known(self.gain).to(self.device), sheet.region().to(self.device)
-        denoiser = keep_known(tiled(_Calls(self, patches, sheet, known, region), sheet.windows), known, region)
+        calls = _Calls(self, patches, sheet, known, region, [unit(canvas) for canvas in sheet.owners])
+        denoiser = in_units(keep_known(tiled(calls, sheet.windows), known, region), units)
         done = SAMPLERS[sampling.sampler](denoiser, x, sigmas, noise=lambda: fresh().to(self.device))
-        return sheet.apart(done, self.gain)
+        return sheet.apart(done * units, self.gain)
 
     def _start(
         self, strokes: Sequence[Stroke], sheet: Sheet, level: int, painted: dict[int, tuple[Plate, float]]
@@ -149,17 +157,24 @@ class LocalPainter:
 def _noise_levels(sampling: SamplingSettings, level: int, by_example: bool) -> Tensor:
     if not level and not by_example:
         return karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
-    begun, finer = sampling.example_sigma, sampling.detail_sigma if by_example else sampling.refine_sigma
-    return karras_sigmas(sampling.refine_steps, sampling.sigma_min, finer if level else begun)
+    finer = sampling.detail_noise if by_example else sampling.refine_sigma
+    return karras_sigmas(sampling.refine_steps, sampling.sigma_min, finer if level else sampling.example_noise)
 
 
 class _Calls:
     """The network on all windows of a sheet, a fixed number at a time."""
 
     def __init__(
-        self, painter: LocalPainter, patches: Sequence[Patch], sheet: Sheet, known: Tensor, region: Tensor
+        self,
+        painter: LocalPainter,
+        patches: Sequence[Patch],
+        sheet: Sheet,
+        known: Tensor,
+        region: Tensor,
+        units: Sequence[float],
     ) -> None:
         self.painter = painter
+        self.units = torch.tensor(units, device=known.device)
         net, device = painter.net, painter.device
         numbers = {label: number for number, label in enumerate(painter.labels)}
         owners = [patches[canvas.patch] for canvas in sheet.owners]
@@ -176,6 +191,7 @@ class _Calls:
         )
 
     def __call__(self, crops: Tensor, sigmas: Tensor) -> Tensor:
+        sigmas = sigmas * self.units
         parts = [self._call(crops, sigmas, start) for start in range(0, len(crops), CHUNK)]
         return torch.cat(parts)[: len(crops)]
 

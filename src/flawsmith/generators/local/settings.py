@@ -30,10 +30,13 @@ class SamplingSettings(Settings):
         "example",
         description="what a painting begins with: a training defect laid under the mask and noised, or noise alone",
     )
-    example_sigma: float = Field(
-        1.5, gt=0, description="noise on the training defect at the coarsest scale: more keeps less of it"
+    example_noise: float = Field(
+        3.0,
+        gt=0,
+        description="noise on the training defect at the coarsest scale, in units of how strongly it stands out: more "
+        "keeps less of it",
     )
-    detail_sigma: float = Field(0.05, gt=0, description="noise on its detail at each finer scale")
+    detail_noise: float = Field(0.1, gt=0, description="noise on its detail at each finer scale, in the same units")
     steps: int = Field(12, ge=1, description="noise levels at the coarsest scale, when begun from noise")
     refine_steps: int = Field(6, ge=1, description="noise levels of every other painting")
     refine_sigma: float = Field(0.6, gt=0, description="noise at which a finer scale starts from the coarser painting")
@@ -44,7 +47,7 @@ class SamplingSettings(Settings):
 
     @model_validator(mode="after")
     def _noise_must_fall(self) -> Self:
-        for name in ("sigma_max", "refine_sigma", "example_sigma", "detail_sigma"):
+        for name in ("sigma_max", "refine_sigma", "example_noise", "detail_noise"):
             if getattr(self, name) <= self.sigma_min:
                 raise ValueError(f"{name} {getattr(self, name)} must lie above sigma_min {self.sigma_min}")
         return self

@@ -30,6 +30,10 @@ class Stroke:
     scales: tuple[float, ...]
     laid: Laid | None
 
+    def unit(self, gain: float) -> float:
+        """Return what noise levels are multiples of: how strongly the training defect stands out, or 1 for none."""
+        return 1.0 if self.laid is None else self.laid.example.strength * gain
+
     def shown(self, canvas: Canvas, gain: float) -> Plate:
         """Return what the coarsest canvas begins with: the training defect, or nothing."""
         size_hw = hw(canvas.asked)
