@@ -19,11 +19,11 @@ def made(out: Path, *changes: str) -> tuple[int, list[bytes]]:
 
 def test_another_sampling_makes_other_images_from_the_same_fit(tmp_path):
     fitted, images = made(tmp_path / "run")
-    again, others = made(tmp_path / "run", "local.sampling.example_noise=0.6")
+    again, others = made(tmp_path / "run", "local.sampling.example_noise=6.0")
     assert again == fitted
     assert others != images
     remade = flawsmith.remake(next((tmp_path / "run" / "generate" / "images").rglob("*.png")), tmp_path / "again.png")
     assert remade.read_bytes() in others
-    fresh, same = made(tmp_path / "fresh", "local.sampling.example_noise=0.6")
+    fresh, same = made(tmp_path / "fresh", "local.sampling.example_noise=6.0")
     assert fresh != fitted
     assert same == others
