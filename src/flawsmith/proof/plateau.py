@@ -13,7 +13,9 @@ WATCHED = ("image_ap", "pixel_ap")
 
 
 def has_plateaued(looks: Sequence[Look], patience: int, min_gain: float) -> bool | None:
-    """Whether neither image nor pixel AP gained `min_gain` in the last `patience` looks; None if neither is defined.
+    """Whether neither image nor pixel AP gained `min_gain` in the last `patience` looks.
+
+    None where that cannot be known: neither is defined, or there were not more looks than `patience`.
 
     Each is watched apart: in their mean, one that falls by chance would hide the other's rise.
 
@@ -21,6 +23,8 @@ def has_plateaued(looks: Sequence[Look], patience: int, min_gain: float) -> bool
     >>> has_plateaued(rise, patience=2, min_gain=0.01)
     False
     """
+    if len(looks) <= patience:
+        return None
     curves = [[look[name] for look in looks] for name in WATCHED]
     known = [[value for value in curve if value is not None and np.isfinite(value)] for curve in curves]
     whole = [values for values in known if values and len(values) == len(looks)]

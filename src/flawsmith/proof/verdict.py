@@ -70,5 +70,5 @@ def _caution(converged: bool | None) -> list[str]:
     if converged:
         return []
     if converged is None:
-        return ["Whether training had stopped improving is unknown: the validation images hold no defect."]
+        return ["Whether training had stopped improving is unknown: too few looks at validation, or no defect in it."]
     return ["Caution: training was still improving when it ended, so more steps could change this."]

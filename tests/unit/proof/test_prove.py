@@ -162,7 +162,7 @@ def test_the_steps_follow_the_base_arm_until_it_stops_improving(world, tmp_path)
     proof = run(world, tmp_path / "late", SETTINGS.model_copy(update=endless))
     assert (proof.results["steps"], proof.results["plan"]["reason"]) == (24, "limit")
     assert [row["steps"] for row in proof.rows] == [24, 24]
-    assert "still improving" in proof.verdict["sentence"]
+    assert "stopped improving is unknown" in proof.verdict["sentence"]
 
 
 def test_a_planned_proof_killed_while_planning_resumes_to_the_same_files(world, tmp_path):

@@ -77,3 +77,4 @@ def test_an_undefined_metric_is_not_waited_for():
     assert has_plateaued(looks(flat, [None] * 4), 2, 0.005)
     assert has_plateaued(looks([None] * 4, [float("nan")] * 4), 2, 0.005) is None
     assert has_plateaued([], 2, 0.005) is None
+    assert has_plateaued(looks(flat[:2], flat[:2]), 2, 0.005) is None, "two looks say nothing of two without a gain"
