@@ -23,7 +23,7 @@ from torch import Tensor
 
 from flawsmith.core.settings import resolve
 from flawsmith.data.loading import load_catalog
-from flawsmith.generators.local.crops import measured_gain
+from flawsmith.generators.local.crops import palette_of
 from flawsmith.generators.local.family import load_crops
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
@@ -61,11 +61,11 @@ def measure(name: str, run: Path, overrides: list[str], seconds: float) -> dict[
     settings = resolve(LocalSettings, None, overrides)
     bank, channels = load_crops(load_catalog(run / "split" / "train.json"), settings, 0)
     held, _ = load_crops(load_catalog(run / "split" / "val.json"), LocalSettings(), 0)
-    gain = measured_gain(bank.defects)
+    palette = palette_of(bank.defects)
 
     def fresh() -> LocalNet:
         torch.manual_seed(0)
-        return LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, gain)
+        return LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, palette)
 
     def learn(net: LocalNet, steps: int) -> float:
         loop = settings.loop.model_copy(update={"steps": steps, "checkpoint_seconds": 1e9})

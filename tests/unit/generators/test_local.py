@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.records import GOOD, Defect, Patch, Sample
-from flawsmith.generators.local.crops import CropBank, defect_views, loosen, measured_gain
+from flawsmith.generators.local.crops import CropBank, defect_views, loosen, palette_of
 from flawsmith.generators.local.net import Condition, LocalNet, region_of
 from flawsmith.generators.local.painter import LocalPainter
+from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.scales import RATIO, pyramid, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
 from flawsmith.generators.local.start import begin_with
@@ -61,7 +62,7 @@ def test_batches_are_in_range_and_hold_good_crops_too():
     good = batch["label"] == 1
     assert batch["mask"][good].sum() == 0
     assert (batch["asked"][good].sum((1, 2, 3)) > 0).all()
-    assert measured_gain(views) > 0
+    assert palette_of(views).seen.shape == (1, 1)
 
 
 def oblique() -> Sample:
@@ -95,9 +96,13 @@ def test_loosened_masks_stay_near_the_mask(seed):
     assert not (asked & ~(region_of(torch.from_numpy(mask)[None, None].float(), 8)[0, 0].numpy() > 0)).any()
 
 
+def stretched(channels: int, gain: float = 2.0) -> Palette:
+    return Palette(gain * np.eye(channels, dtype=np.float32))
+
+
 def painter(channels: int = 1, seed: int = 0) -> LocalPainter:
     torch.manual_seed(seed)
-    net = LocalNet(channels, 1, len(GUIDE), TINY.net, gain=2.0)
+    net = LocalNet(channels, 1, len(GUIDE), TINY.net, stretched(channels))
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     return LocalPainter(net, ("spot",), TINY, "0" * 64)
@@ -166,7 +171,7 @@ def test_the_network_is_the_identity_at_no_noise():
 
 def random_net(labels: tuple[str, ...], seed: int, channels: int = 1, gain: float = 2.0) -> LocalNet:
     torch.manual_seed(seed)
-    net = LocalNet(channels, len(labels), len(GUIDE), TINY.net, gain=gain)
+    net = LocalNet(channels, len(labels), len(GUIDE), TINY.net, stretched(channels, gain))
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     return net
@@ -178,12 +183,12 @@ def saved(net: LocalNet, labels: tuple[str, ...], path):
     return path
 
 
-def test_a_start_brings_everything_but_the_gain_and_unknown_classes(tmp_path):
+def test_a_start_brings_everything_but_the_palette_and_unknown_classes(tmp_path):
     theirs = random_net(("chip", "spot"), 1, gain=3.0)
     path = saved(theirs, ("chip", "spot"), tmp_path / "local.safetensors")
     net, before = random_net(("scratch", "spot"), 2), random_net(("scratch", "spot"), 2)
     begin_with(net, ("scratch", "spot"), path)
-    assert float(net.gain) == 2.0
+    assert float(net.palette) == 2.0
     for name, value in net.unet.state_dict().items():
         assert torch.equal(value, theirs.unet.state_dict()[name])
     assert torch.equal(net.label.weight[1], theirs.label.weight[1])  # "spot" is known

@@ -127,7 +127,7 @@ def brush(begin: str, examples: list[Example], sigma: float = 0.05) -> LocalPain
     told = SETTINGS.model_copy(
         update={"sampling": SETTINGS.sampling.model_copy(update={"begin": begin, "example_noise": sigma})}
     )
-    return LocalPainter(LocalNet(1, 1, len(GUIDE), SETTINGS.net, gain=1.0), ("nick",), told, "0" * 64, examples)
+    return LocalPainter(LocalNet(1, 1, len(GUIDE), SETTINGS.net), ("nick",), told, "0" * 64, examples)
 
 
 @pytest.mark.parametrize("size", [32, 96])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flawsmith.core.geometry import window_around
 from flawsmith.core.records import Defect, Mask, Sample
+from flawsmith.generators.local.palette import Palette, measured_palette
 from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.tone import Plate, plate_of
@@ -66,11 +67,10 @@ def surroundings_mean(plate: Plate, mask: Mask, scale: float, settings: LocalSet
     return np.asarray(outside.mean(0) if len(outside) else np.zeros(plate.shape[2]), np.float32)
 
 
-def measured_gain(defects: Mapping[str, Sequence[Sequence[View]]]) -> float:
-    """Return the factor that gives defects, relative to their surroundings, a spread of 0.5 in the median."""
+def palette_of(defects: Mapping[str, Sequence[Sequence[View]]]) -> Palette:
+    """Return the palette in which these defects are seen best."""
     finest = [views[-1] for per_class in defects.values() for views in per_class]
-    spreads = [float(np.sqrt((view.pixels[view.mask] ** 2).mean())) for view in finest]
-    return 0.5 / max(float(np.median(spreads)), 0.02)
+    return measured_palette([view.pixels[view.mask] for view in finest])
 
 
 class CropBank:

@@ -39,8 +39,6 @@ LEAST_SIZE, MOST_SIZE = 0.7, 1.4
 NEARLY_BEST = 0.85
 """Examples whose overlap with the mask is at least this share of the best one's may be begun from, too."""
 
-LEAST_STRENGTH = 0.02
-
 
 @dataclass(frozen=True)
 class Example:
@@ -67,11 +65,6 @@ class Example:
     def outside(self) -> NDArray[np.bool_]:
         """Where nothing is repainted (HW)."""
         return ~dilate(self.own, self.reach)
-
-    @cached_property
-    def strength(self) -> float:
-        """How strongly it stands out: root mean square of its tones relative to its surroundings."""
-        return max(float(np.sqrt((self.tones(self.image.shape[2])[self.own] ** 2).mean())), LEAST_STRENGTH)
 
     def tones(self, channels: int) -> Plate:
         """Return the picture in tones relative to the mean of the defect's surroundings, HWC."""

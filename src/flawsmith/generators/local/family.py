@@ -12,7 +12,7 @@ from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.rng import derive_seed, stream
 from flawsmith.core.settings import Settings
 from flawsmith.data.loading import load_sample
-from flawsmith.generators.local.crops import CropBank, View, defect_views, measured_gain
+from flawsmith.generators.local.crops import CropBank, View, defect_views, palette_of
 from flawsmith.generators.local.examples import cut_examples, load_examples, save_examples
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
@@ -48,7 +48,7 @@ class LocalFamily:
 
         bank, channels = load_crops(catalog, settings, seed)
         torch.manual_seed(derive_seed(seed, "net"))
-        net = LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, measured_gain(bank.defects))
+        net = LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, palette_of(bank.defects))
         if settings.start is not None:
             begin_with(net, bank.labels, settings.start)
         learner = LocalLearner(net, net, settings)

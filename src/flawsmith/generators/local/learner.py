@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from flawsmith.generators.local.net import MASK_SCALE, SIGMA_DATA, Condition, LocalNet, region_of
 from flawsmith.generators.local.settings import LocalSettings
@@ -40,7 +41,7 @@ class LocalLearner:
         close = region_of(batch["asked"], self.settings.margin)
         wide = region_of(close, self.settings.margin * (WIDER - 1))
         region = torch.where(draw(count, 1, 1, 1, normal=False) < 0.5, close, wide)
-        image = image * self.plain.gain
+        image = F.conv2d(image, self.plain.palette[:, :, None, None])
         clean = torch.cat([image, (batch["mask"] * 2 - 1) * MASK_SCALE], 1)
         sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_SPREAD * draw(count)).exp()
         noisy = clean + sigma[:, None, None, None] * draw(*clean.shape)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.settings import NetSettings
 from flawsmith.nets.blocks import fourier_features
 from flawsmith.nets.unet import UNet
@@ -45,16 +47,19 @@ class Condition:
 class LocalNet(nn.Module):
     """Estimate the clean (N, C + 1, S, S) image and mask from a noisy one.
 
-    Images are tones relative to the mean of their surroundings, multiplied by `gain`, so that a crop of any exposure
-    has a spread near SIGMA_DATA.
+    Images are tones relative to the mean of their surroundings, in the colours of `palette` (C, C), so that a crop of
+    any exposure has a spread near SIGMA_DATA in each.
     """
 
-    gain: Tensor
+    palette: Tensor
 
-    def __init__(self, channels: int, classes: int, guides: int, settings: NetSettings, gain: float = 1.0) -> None:
+    def __init__(
+        self, channels: int, classes: int, guides: int, settings: NetSettings, palette: Palette | None = None
+    ) -> None:
         super().__init__()
         self.channels, self.classes = channels, classes
-        self.register_buffer("gain", torch.tensor(gain))
+        seen = np.eye(channels, dtype=np.float32) if palette is None else palette.seen
+        self.register_buffer("palette", torch.tensor(seen))
         width = settings.embedding
         self.label = nn.Embedding(classes + 2, width)
         self.guide = nn.Linear(guides + 1, width)

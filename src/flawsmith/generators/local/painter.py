@@ -26,6 +26,7 @@ from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
 from flawsmith.generators.local.examples import Example, lay_under
 from flawsmith.generators.local.net import Condition, LocalNet
+from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.scales import pyramid
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
@@ -54,7 +55,7 @@ class LocalPainter:
         self.net, self.labels, self.settings = net.eval(), labels, settings
         self.weights_sha256, self.examples = weights_sha256, examples
         self.device = next(net.parameters()).device
-        self.gain = float(net.gain)
+        self.palette = Palette(net.palette.cpu().numpy())
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
         """Return the crop that the coarsest view of a defect in this box needs."""
@@ -85,7 +86,8 @@ class LocalPainter:
             return Stroke(patch, plate, scales, None)
         rng = stream(patch.seed, "example")
         laid = lay_under(patch.mask, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
-        return Stroke(patch, plate, scales, laid)
+        unit = self.palette.strength(laid.example.tones(self.net.channels)[laid.example.own])
+        return Stroke(patch, plate, scales, laid, unit)
 
     def _paint_together(self, strokes: Sequence[Stroke]) -> list[Painting]:
         """Paint strokes that all begin with an example, or all with noise."""
@@ -124,21 +126,19 @@ class LocalPainter:
         """Paint all canvases of a sheet: the coarsest level from noise or an example, the others from the one below."""
         sampling, channels = self.settings.sampling, self.net.channels + 1
         patches = [stroke.patch for stroke in strokes]
-
-        def unit(canvas: Canvas) -> float:
-            return strokes[canvas.patch].unit(self.gain)
-
         sigmas = _noise_levels(sampling, level, strokes[0].laid is not None)
-        repainted = sheet.array(1, lambda canvas: np.where(canvas.region, unit(canvas), 1.0)[..., None], 1.0)
+        repainted = sheet.array(
+            1, lambda canvas: np.where(canvas.region, strokes[canvas.patch].unit, 1.0)[..., None], 1.0
+        )
         units = repainted.to(self.device)
         start = self._start(strokes, sheet, level, painted).to(self.device) / units
         x = start + (sheet.noise(patches, channels, "noise", level)() * sigmas[0]).to(self.device)
         fresh = sheet.noise(patches, channels, "fresh", level)
-        known, region = sheet.known(self.gain).to(self.device), sheet.region().to(self.device)
-        calls = _Calls(self, patches, sheet, known, region, [unit(canvas) for canvas in sheet.owners])
+        known, region = sheet.known(self.palette).to(self.device), sheet.region().to(self.device)
+        calls = _Calls(self, patches, sheet, known, region, [strokes[canvas.patch].unit for canvas in sheet.owners])
         denoiser = in_units(keep_known(tiled(calls, sheet.windows), known, region), units)
         done = SAMPLERS[sampling.sampler](denoiser, x, sigmas, noise=lambda: fresh().to(self.device))
-        return sheet.apart(done * units, self.gain)
+        return sheet.apart(done * units, self.palette)
 
     def _start(
         self, strokes: Sequence[Stroke], sheet: Sheet, level: int, painted: dict[int, tuple[Plate, float]]
@@ -148,8 +148,8 @@ class LocalPainter:
         def begun(canvas: Canvas) -> Plate:
             stroke = strokes[canvas.patch]
             if not level:
-                return stroke.shown(canvas, self.gain)
-            return stroke.refined(canvas, painted[canvas.patch][0], self.gain)
+                return stroke.shown(canvas, self.palette)
+            return stroke.refined(canvas, painted[canvas.patch][0], self.palette)
 
         return sheet.array(self.net.channels + 1, begun)
 

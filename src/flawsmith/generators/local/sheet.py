@@ -16,6 +16,7 @@ from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.tiling import cover
 from flawsmith.generators.local.crops import pad_to
 from flawsmith.generators.local.net import MASK_SCALE, region_of
+from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.scales import scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.tone import Plate
@@ -87,13 +88,13 @@ class Sheet:
 
         return lambda: self.array(channels, draw_for)
 
-    def known(self, gain: float) -> Tensor:
+    def known(self, palette: Palette) -> Tensor:
         """Return what is photographed, relative to its surroundings, with no defect in the mask channel."""
         channels = self.canvases[0].pixels.shape[2] + 1
 
         def part(canvas: Canvas) -> NDArray[np.float32]:
             mask = np.full((*canvas.pixels.shape[:2], 1), -MASK_SCALE, np.float32)
-            return np.concatenate([(canvas.pixels - canvas.mean) * gain, mask], 2)
+            return np.concatenate([palette.apply(canvas.pixels - canvas.mean), mask], 2)
 
         return self.array(channels, part, -MASK_SCALE)
 
@@ -109,11 +110,11 @@ class Sheet:
         """Return the windows of a (1, C, H, W) sheet as one batch."""
         return torch.cat([whole[..., w.top : w.bottom, w.left : w.right] for w in self.windows])
 
-    def apart(self, whole: Tensor, gain: float) -> list[Plate]:
+    def apart(self, whole: Tensor, palette: Palette) -> list[Plate]:
         """Return each canvas of a finished sheet: HWC tones with the mask as last channel, without padding."""
         array = whole[0].permute(1, 2, 0).float().cpu().numpy()
         pieces = []
         for top, canvas in zip(self.tops, self.canvases, strict=False):
             piece = array[top : top + canvas.size_hw[0], : canvas.size_hw[1]]
-            pieces.append(np.concatenate([piece[..., :-1] / gain + canvas.mean, piece[..., -1:]], 2))
+            pieces.append(np.concatenate([palette.undo(piece[..., :-1]) + canvas.mean, piece[..., -1:]], 2))
         return pieces

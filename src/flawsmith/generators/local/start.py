@@ -10,7 +10,7 @@ from flawsmith.core.errors import SettingsError
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.training.weights import load_weights
 
-OWN = ("gain", "label.weight")
+OWN = ("palette", "label.weight")
 """What is measured on the product at hand, and what has a row per class."""
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from flawsmith.core.records import Image, Painting, Patch
 from flawsmith.generators.local.examples import Laid
 from flawsmith.generators.local.net import MASK_SCALE
+from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.scales import shrink
 from flawsmith.generators.local.sheet import Canvas
 from flawsmith.generators.local.tone import Plate, picture_of
@@ -22,32 +23,30 @@ HW = tuple[int, int]
 class Stroke:
     """A patch, its tones (HWC), its scales, coarse first, and the training defect it begins with, if it does.
 
-    What goes to the network and comes back is HWC with the mask as last channel, tones times the network's `gain`.
+    What goes to the network and comes back is HWC in the colours of its palette, with the mask as last channel. Noise
+    levels are multiples of `unit`: how strongly the training defect stands out, 1 without one.
     """
 
     patch: Patch
     plate: Plate
     scales: tuple[float, ...]
     laid: Laid | None
+    unit: float = 1.0
 
-    def unit(self, gain: float) -> float:
-        """Return what noise levels are multiples of: how strongly the training defect stands out, or 1 for none."""
-        return 1.0 if self.laid is None else self.laid.example.strength * gain
-
-    def shown(self, canvas: Canvas, gain: float) -> Plate:
+    def shown(self, canvas: Canvas, palette: Palette) -> Plate:
         """Return what the coarsest canvas begins with: the training defect, or nothing."""
         size_hw = hw(canvas.asked)
         if self.laid is None:
             return np.zeros((*size_hw, self.plate.shape[2] + 1), np.float32)
         tones, mask = self.laid.view(canvas.scale, size_hw, self.plate.shape[2])
         signed = np.where(mask, MASK_SCALE, -MASK_SCALE)[..., None]
-        return np.concatenate([tones * gain, signed], 2).astype(np.float32)
+        return np.concatenate([palette.apply(tones), signed], 2).astype(np.float32)
 
-    def refined(self, canvas: Canvas, coarse: Plate, gain: float) -> Plate:
+    def refined(self, canvas: Canvas, coarse: Plate, palette: Palette) -> Plate:
         """Return what a finer canvas begins with: the coarser painting, and what detail the training defect has."""
         finer = shrink(coarse, canvas.size_hw)
         tones = finer[..., :-1] - canvas.mean + self._detail(canvas.scale, canvas.size_hw, hw(coarse))
-        return np.concatenate([tones * gain, finer[..., -1:]], 2)
+        return np.concatenate([palette.apply(tones), finer[..., -1:]], 2)
 
     def finished(self, painted: Plate, scale: float) -> Painting:
         """Return to the patch's own size, depth and channels.
