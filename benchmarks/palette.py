@@ -2,9 +2,9 @@
 
     python benchmarks/palette.py --run runs/mvtec_bottle
 
-Needs a run of a product in colour that has generated. The same short training twice: once in the measured palette, once in
-plain channels times the factor that gives the same spread in the median. Images are made without gates. Rows, one per
-variant and class, go to `results/palette.jsonl`: median spread of red - green and blue - green tones inside the mask.
+Needs a run of a product in colour that has its kit. The same short training twice: once in the measured palette, once
+in plain channels times the factor that gives the same spread in the median. Images are made without gates. Rows, one
+per variant and class, go to `results/palette.jsonl`: median spread of red - green and blue - green tones in the mask.
 """
 
 from __future__ import annotations

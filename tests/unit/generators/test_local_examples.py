@@ -11,7 +11,7 @@ from flawsmith.core.errors import StageError
 from flawsmith.core.records import GOOD, Defect, Patch, Sample
 from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.generators.local.examples import Example, cut_examples, lay_under, load_examples, save_examples
-from flawsmith.generators.local.family import EXAMPLES, LOCAL
+from flawsmith.generators.local.family import EXAMPLES, LOCAL, WEIGHTS
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.scales import shrink, shrink_mask
@@ -19,6 +19,7 @@ from flawsmith.generators.local.settings import LocalSettings, NetSettings, Samp
 from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE
 from flawsmith.training.settings import LoopSettings
+from flawsmith.training.weights import save_net
 
 SETTINGS = LocalSettings(
     side=32, net=NetSettings(widths=(16, 32), embedding=32), sampling=SamplingSettings(steps=3, refine_steps=2)
@@ -186,3 +187,9 @@ def test_the_smallest_defect_is_an_example_too():
     speck[30, 31] = True
     laid = lay_under(np.roll(speck, 5, 0), 1.0, [example(speck)], "square", None, np.random.default_rng(0))
     assert laid.view(1.0, speck.shape, 1)[1][35, 31]
+
+
+def test_weights_of_another_version_are_refused(tmp_path):
+    save_net(tmp_path / WEIGHTS, LocalNet(1, 1, len(GUIDE), SETTINGS.net), {"labels": ["nick"]})
+    with pytest.raises(StageError, match="another version"):
+        LOCAL.load(tmp_path)

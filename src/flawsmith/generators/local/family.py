@@ -65,11 +65,13 @@ class LocalFamily:
     def load(self, folder: Path, sampling: SamplingSettings | None = None, *, device: str = "auto") -> LocalPainter:
         """Open what `fit` wrote."""
         tensors, config = load_weights(folder / WEIGHTS)
+        if "palette" not in tensors or "examples_sha256" not in config:
+            raise StageError(f"{folder / WEIGHTS} is of another version of this generator: fit it again")
         examples = load_examples(folder / EXAMPLES)
         settings = LocalSettings.model_validate({**config["settings"], "sampling": sampling or SamplingSettings()})
         net = LocalNet(config["channels"], len(config["labels"]), len(config["guide"]), settings.net)
         net.load_state_dict(tensors)
-        if config.get("examples_sha256") != sha256_file(folder / EXAMPLES):
+        if config["examples_sha256"] != sha256_file(folder / EXAMPLES):
             raise StageError(f"{folder / EXAMPLES} does not belong to {WEIGHTS} beside it: fit the generator again")
         return LocalPainter(
             net.to(pick_device(device)), tuple(config["labels"]), settings, sha256_file(folder / WEIGHTS), examples
