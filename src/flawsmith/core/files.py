@@ -23,6 +23,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write under `folder`. Call it before anybody writes there."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole."""
     with written_whole(path) as beside:

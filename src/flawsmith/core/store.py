@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from flawsmith.core.errors import StageError
-from flawsmith.core.files import read_json, sha256_json, sha256_tree, write_json
+from flawsmith.core.files import read_json, sha256_json, sha256_tree, sweep, write_json
 
 MANIFEST = "manifest.json"
 TIMING = "timing.json"
@@ -97,6 +97,7 @@ def run_stage(stage: str, folder: Path, settings: Mapping[str, Any], inputs: Map
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         write_json(token, wanted)
+    sweep(partial)
     began = time.time()
     counts = work(partial)
     token.unlink()

@@ -185,3 +185,17 @@ def test_versions_name_what_can_change_a_result():
     found = tool_versions()
     assert {"python", "flawsmith", "numpy", "torch"} <= set(found)
     assert all(found.values())
+
+
+def test_what_a_killed_process_had_begun_to_write_is_swept_away(tmp_path):
+    def killed(folder: Path) -> dict[str, int]:
+        (folder / "deep").mkdir()
+        (folder / ".out.txt.4242.part").write_text("hal")
+        (folder / "deep" / ".more.txt.4242.part").write_text("hal")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage("fit", tmp_path / "fit", SETTINGS, INPUTS, killed)
+    run_stage("fit", tmp_path / "fit", SETTINGS, INPUTS, Work())
+    files = {path.relative_to(tmp_path / "fit").as_posix() for path in (tmp_path / "fit").rglob("*") if path.is_file()}
+    assert files == {"out.txt", "deep/more.txt", MANIFEST, TIMING}
