@@ -29,8 +29,10 @@ def table(name: str, result: dict[str, Any]) -> list[str]:
     seeds = result["arms"][0]["seeds"]
     test = result["test"]
     minutes = sum(result["seconds"].values()) / 60
+    groups = result["groups_per_class"]
+    budget = f"{groups} training groups per class" if isinstance(groups, int) else f"split by {groups}"
     head = [
-        f"**{name}** ({result['groups_per_class']} training groups per class; {test['images']} sealed test images; "
+        f"**{name}** ({budget}; {test['images']} sealed test images; "
         f"{seeds} seeds, {result['steps']} steps each; whole run {minutes:.0f} min on "
         f"{result['machine']}; commit {result['commit']})",
         "",

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
-from flawsmith.core.geometry import window_around
 from flawsmith.core.records import Defect, Mask, Sample
 from flawsmith.generators.local.palette import Palette, measured_palette
-from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink, shrink_mask
+from flawsmith.generators.local.scales import crop_around, pyramid, scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, measure_guide
@@ -60,9 +59,9 @@ def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict
 def surroundings_mean(plate: Plate, mask: Mask, scale: float, settings: LocalSettings) -> Plate:
     """Return the mean tones (C,) around a defect: of what its coarsest crop shows outside the repainted region."""
     box = tight(mask)
-    side = round(settings.side * scale)
-    centre = (box.top + box.bottom) / 2, (box.left + box.right) / 2
-    window = window_around(centre, (side, side), (mask.shape[0], mask.shape[1]))
+    window = crop_around(
+        (box.left, box.top, box.right, box.bottom), scale, settings.side, (mask.shape[0], mask.shape[1])
+    )
     outside = window.cut(plate)[~window.cut(dilate(mask, settings.margin * scale))]
     return np.asarray(outside.mean(0) if len(outside) else np.zeros(plate.shape[2]), np.float32)
 

@@ -21,9 +21,8 @@ from scipy.ndimage import affine_transform, gaussian_filter
 
 from flawsmith.core.errors import StageError
 from flawsmith.core.files import write_bytes
-from flawsmith.core.geometry import window_around
 from flawsmith.core.records import Image, Mask, Sample
-from flawsmith.generators.local.scales import pyramid, scaled_hw, shrink_mask
+from flawsmith.generators.local.scales import crop_around, pyramid, scaled_hw, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, Symmetry
 from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import measure_guide
@@ -107,9 +106,8 @@ def cut_examples(sample: Sample, settings: LocalSettings) -> list[Example]:
         for part in clusters(defect.mask):
             box = tight(part)
             scale = pyramid(max(box.size_hw), settings.side, settings.fill)[0]
-            side = round(settings.side * scale)
-            centre = ((box.top + box.bottom) / 2, (box.left + box.right) / 2)
-            window = window_around(centre, (side, side), sample.size_hw)
+            around = (box.left, box.top, box.right, box.bottom)
+            window = crop_around(around, scale, settings.side, sample.size_hw)
             contrast = measure_guide(sample.image, part)["contrast"]
             image, own, mask = (window.cut(each).copy() for each in (sample.image, part, sample.mask))
             found.append(Example(defect.label, sample.id, image, own, mask, settings.margin * scale, contrast))

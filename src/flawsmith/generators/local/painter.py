@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flawsmith.core.errors import SettingsError
-from flawsmith.core.geometry import Window, window_around
+from flawsmith.core.geometry import Window
 from flawsmith.core.records import GOOD, Box, Painting, Patch
 from flawsmith.core.registry import unknown
 from flawsmith.core.rng import stream
@@ -27,7 +27,7 @@ from flawsmith.diffusion.tiling import tiled
 from flawsmith.generators.local.examples import Example, lay_under
 from flawsmith.generators.local.net import Condition, LocalNet
 from flawsmith.generators.local.palette import Palette
-from flawsmith.generators.local.scales import pyramid
+from flawsmith.generators.local.scales import crop_around, pyramid
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
 from flawsmith.generators.local.stroke import Stroke
@@ -61,8 +61,7 @@ class LocalPainter:
         """Return the crop that the coarsest view of a defect in this box needs."""
         left, top, right, bottom = box_xyxy
         scale = pyramid(max(bottom - top, right - left), self.settings.side, self.settings.fill)[0]
-        side = round(self.settings.side * scale)
-        return window_around(((top + bottom) / 2, (left + right) / 2), (side, side), size_hw)
+        return crop_around(box_xyxy, scale, self.settings.side, size_hw)
 
     def paint(self, patches: Sequence[Patch]) -> list[Painting]:
         """Paint every patch; raises SettingsError for a class it has not learnt."""

@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import resize
 
+from flawsmith.core.geometry import Window, window_around
+from flawsmith.core.records import Box
+
 RATIO = 2.5
 """The next finer scale shows a defect at most this much larger."""
 
@@ -25,6 +28,13 @@ def pyramid(extent_px: float, side: int, fill: float) -> tuple[float, ...]:
     coarsest = max(1.0, extent_px / (fill * side))
     steps = math.ceil(math.log(coarsest) / math.log(RATIO) - 1e-9)
     return (*(coarsest ** ((steps - step) / steps) for step in range(steps)), 1.0)
+
+
+def crop_around(box_xyxy: Box, scale: float, side: int, size_hw: tuple[int, int]) -> Window:
+    """Return the window of an image that a crop of `side` network pixels shows at `scale`, centred on a box."""
+    left, top, right, bottom = box_xyxy
+    wanted = round(side * scale)
+    return window_around(((top + bottom) / 2, (left + right) / 2), (wanted, wanted), size_hw)
 
 
 def shrink(image: NDArray[np.float32], size_hw: tuple[int, int]) -> NDArray[np.float32]:
