@@ -29,6 +29,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cycles of half the length": {"cycle": 500},
     "stronger relighting": {"brightness": 0.25, "contrast": 0.3},
     "pixel unshuffle 2": {"patch": 2},
+    "crops as they are": {"symmetry": "none"},
+    "all eight views": {"symmetry": "square"},
+    "half as many crops of 96 px": {"crop": 96, "batch": 8},
     "half the learning rate": {"learning_rate": 1e-3},
 }
 GOOD_CHECKED = 60

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 
 from flawsmith.core.settings import Settings
+from flawsmith.core.symmetry import Symmetry
 
 
 class TurnSettings(Settings):
     """How a training defect is turned and resized before it is pasted."""
 
-    symmetry: bool = True
-    """Draw one of the eight flips and quarter turns."""
+    symmetry: Symmetry = "mirror"
+    """Views of a defect that are pasted: as it is, mirrored both ways, or all eight of a square."""
     rotation_deg: float = Field(15.0, ge=0, le=180)
     """Further rotation, drawn from plus and minus this."""
     least_scale: float = Field(0.8, gt=0)

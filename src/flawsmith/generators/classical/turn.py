@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from flawsmith.core.records import Mask, Patch
+from flawsmith.core.symmetry import draw_view
 from flawsmith.generators.classical.bank import Cutout
 from flawsmith.generators.classical.pixels import Plate, to_plate
 from flawsmith.generators.classical.settings import TurnSettings
@@ -47,12 +48,11 @@ def _extent(mask: Mask) -> float:
 
 
 def draw_turn(rng: np.random.Generator, settings: TurnSettings) -> NDArray[np.float64]:
-    """Return a random 2 x 2 matrix (y, x): flip, quarter turns, rotation and scale."""
-    eighth = int(rng.integers(8)) if settings.symmetry else 0
+    """Return a random 2 x 2 matrix (y, x): one of the views allowed, rotation and scale."""
+    view = draw_view(settings.symmetry, rng)
     angle = np.deg2rad(rng.uniform(-settings.rotation_deg, settings.rotation_deg))
     scale = np.exp(rng.uniform(np.log(settings.least_scale), np.log(max(settings.most_scale, settings.least_scale))))
-    flip = np.diag([1.0, -1.0 if eighth >= 4 else 1.0])
-    return np.asarray(scale * _rotation(angle) @ np.rint(_rotation(np.pi / 2 * (eighth % 4))) @ flip)
+    return np.asarray(scale * _rotation(angle) @ view.matrix)
 
 
 def _rotation(angle: float) -> NDArray[np.float64]:

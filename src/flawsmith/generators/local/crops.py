@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
 from flawsmith.core.records import Defect, Mask, Sample
+from flawsmith.core.symmetry import draw_view
 from flawsmith.generators.local.palette import Palette, measured_palette
 from flawsmith.generators.local.scales import crop_around, pyramid, scaled_hw, shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
@@ -144,19 +144,11 @@ class CropBank:
         rng: np.random.Generator,
     ) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]]:
         image = (image * (1 + self.settings.gain * rng.uniform(-1, 1))).astype(np.float32)
-        symmetry = self.settings.symmetry
-        down, across = (int(step) for step in (rng.choice((1, -1), 2) if symmetry != "none" else (1, 1)))
-        swapped = symmetry == "square" and rng.random() < 0.5
+        view = draw_view(self.settings.symmetry, rng)
         signs = np.ones(len(GUIDE), np.float32)
-        signs[_SIN2], signs[_COS2] = down * across, -1 if swapped else 1
-        image, mask, asked = (_view(each, down, across, swapped) for each in (image, mask, asked))
+        signs[_SIN2], signs[_COS2] = view.down * view.across, -1 if view.swapped else 1
+        image, mask, asked = (view.of(each) for each in (image, mask, asked))
         return image, mask, asked, guide * signs
-
-
-def _view(array: NDArray[Any], down: int, across: int, swapped: bool) -> NDArray[Any]:
-    """Return an HW(C) array mirrored where a step is -1, with its axes swapped where asked for."""
-    mirrored = array[::down, ::across]
-    return (mirrored.swapaxes(0, 1) if swapped else mirrored).copy()
 
 
 def pad_to(array: NDArray[np.generic], side: int) -> NDArray:  # type: ignore[type-arg]

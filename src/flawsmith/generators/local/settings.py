@@ -8,9 +8,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
+from flawsmith.core.symmetry import Symmetry
 from flawsmith.training.settings import LoopSettings
-
-Symmetry = Literal["none", "mirror", "square"]
 
 
 class NetSettings(Settings):

@@ -15,6 +15,7 @@ from torch import Tensor
 from flawsmith.core.errors import TrainingError
 from flawsmith.core.geometry import window_around
 from flawsmith.core.records import GOOD, Catalog, Entry, Image, Mask
+from flawsmith.core.symmetry import draw_view
 from flawsmith.data.loading import load_sample
 from flawsmith.inspectors.segment.settings import SegmentSettings
 from flawsmith.training.feed import to_tensor
@@ -135,11 +136,8 @@ class CropBank:
         return Plate(mirrored(window.cut(plate.image), self.side), mirrored(window.cut(plate.mask), self.side))
 
     def _turn(self, crop: Plate, rng: np.random.Generator) -> Plate:
-        if not self.settings.symmetry:
-            return crop
-        turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-        image, mask = (np.rot90(each[:, ::-1] if mirror else each, turns) for each in (crop.image, crop.mask))
-        return Plate(np.ascontiguousarray(image), np.ascontiguousarray(mask))
+        view = draw_view(self.settings.symmetry, rng)
+        return Plate(view.of(crop.image), view.of(crop.mask))
 
     def _relight(self, images: Tensor, rng: np.random.Generator) -> Tensor:
         shape = (len(images), 1, 1, 1)

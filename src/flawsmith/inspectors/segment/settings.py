@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from flawsmith.core.settings import Settings
+from flawsmith.core.symmetry import Symmetry
 
 
 class SegmentSettings(Settings):
@@ -27,7 +28,11 @@ class SegmentSettings(Settings):
     off_mask_share: float = Field(0.2, ge=0, le=1, description="share of defect-free crops cut from defective images")
     brightness: float = Field(0.1, ge=0, description="largest shift of a crop, as a share of the full range")
     contrast: float = Field(0.1, ge=0, description="largest change of a crop's contrast, as a share")
-    symmetry: bool = Field(True, description="train on the eight flips and quarter turns of each crop")
+    symmetry: Symmetry = Field(
+        "mirror",
+        description="views of a crop that are trained on: as it is, mirrored both ways (grain keeps its direction), or "
+        "all eight of a square",
+    )
     cache_mb: int = Field(1500, ge=0, description="images kept in memory; the rest is read again when needed")
     pool: int | Literal["auto"] = Field(
         "auto", description="side of the window whose mean decides the image score; auto is 21, less below 256 px"
