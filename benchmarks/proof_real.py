@@ -19,11 +19,12 @@ from common import RESULTS, origin
 from flawsmith.apps.cli.progress import Shown
 from flawsmith.core.files import read_json, write_json
 from flawsmith.proof.prove import read_proof
+from flawsmith.proof.statistics import METRICS
 from flawsmith.recipes.run import Run, run, run_settings
 
 HERE = Path(__file__).parent
-SUMMARY = ("arms", "against_best", "against_base", "verdict", "steps", "test", "recall_at_5_percent_false_alarms")
-COLUMNS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "steps", "seconds")
+SUMMARY = ("arms", "against_best", "against_base", "verdict", "steps", "test", "recall_at_fpr", "false_alarm_rate")
+COLUMNS = (*METRICS, "steps", "seconds")
 
 
 def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dict[str, Any]]:

@@ -46,21 +46,23 @@ def recall_at_fpr(positive: Counts, negative: Counts, fpr: float) -> Values:
     return np.where(alarms[..., -1] > 0, recall, np.nan)
 
 
-def pro(overlap: Counts, negative: Counts, regions: int, limit: float = 0.3) -> float:
+def pro(overlap: Counts, negative: Counts, regions: Counts | float, limit: float = 0.3) -> Values:
     """Return the area under the per-region overlap against the false positive rate up to `limit`, divided by it.
 
-    `overlap` holds, per score bin, the sum over regions of the share of the region's pixels in that bin
-    (Bergmann et al. 2021, section 4.2).
+    `overlap` holds, per score bin, the sum over regions of the share of the region's pixels in that bin, and `regions`
+    (...) how many there are (Bergmann et al. 2021, section 4.2).
     """
-    alarms = descending(negative)
-    if regions == 0 or alarms[-1] == 0:
-        return float("nan")
-    x = np.concatenate([[0.0], alarms / alarms[-1]])
-    y = np.concatenate([[0.0], descending(overlap) / regions])
-    at_limit = float(np.interp(limit, x, y))
-    inside = x < limit
-    x, y = np.append(x[inside], limit), np.append(y[inside], at_limit)
-    return float(np.trapezoid(y, x) / limit)
+    found, alarms = descending(overlap), descending(negative)
+    y = _from_zero(_ratio(found, np.broadcast_to(np.asarray(regions, np.float64)[..., None], found.shape)))
+    x = _from_zero(_ratio(alarms, np.broadcast_to(alarms[..., -1:], alarms.shape)))
+    wide, low = np.diff(x), x[..., :-1]
+    inside = np.clip(np.divide(limit - low, wide, out=(low < limit).astype(np.float64), where=wide > 0), 0, 1)
+    rise = np.diff(y) * inside
+    return np.asarray((wide * inside * (y[..., :-1] + rise / 2)).sum(-1) / limit)
+
+
+def _from_zero(values: Values) -> Values:
+    return np.concatenate([np.zeros_like(values[..., :1]), values], -1)
 
 
 def descending(counts: Counts) -> Values:

@@ -37,7 +37,8 @@ def fid(real: NDArray[Any], made: NDArray[Any]) -> float:
 
 def _centred(features: Features) -> Features:
     """Return features about their mean, scaled so that their product with themselves is the covariance."""
-    return (features - features.mean(0)) / np.sqrt(len(features) - 1)
+    centred: Features = (features - features.mean(0)) / np.sqrt(len(features) - 1)
+    return centred
 
 
 def _overlap(one: Features, other: Features) -> float:

@@ -56,7 +56,7 @@ def f1_max(labels: NDArray[Any], scores: NDArray[Any]) -> float:
     return float(curves.f1_max(*image_counts(labels, scores)))
 
 
-def recall_at_fpr(labels: NDArray[Any], scores: NDArray[Any], fpr: float = 0.05) -> float:
+def recall_at_fpr(labels: NDArray[Any], scores: NDArray[Any], fpr: float = 0.01) -> float:
     """Return the share of defective images found when at most `fpr` of the good ones are false alarms."""
     return float(curves.recall_at_fpr(*image_counts(labels, scores), fpr))
 
@@ -103,7 +103,7 @@ class PixelCounts:
 
     def pro(self, limit: float = 0.3) -> float:
         """Per-region overlap, integrated up to a false positive rate of `limit` (Bergmann et al. 2021)."""
-        return curves.pro(self.overlap, self.negative, self.regions, limit)
+        return float(curves.pro(self.overlap, self.negative, self.regions, limit))
 
 
 def score_bins(scores: NDArray[Any]) -> NDArray[np.int64]:

@@ -129,7 +129,8 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
         "against_base": others,
         "verdict": judge(candidate, best, base, _all_converged(rows)),
         "curves": {f"{each['arm']}-{each['seed']}": each["curve"] for each in raw},
-        "recall_at_5_percent_false_alarms": _mean_recalls(raw, arms),
+        "false_alarm_rate": settings.false_alarm_rate,
+        "recall_at_fpr": _mean_recalls(raw, arms),
     }
     return _jsonable(found)  # type: ignore[no-any-return]
 

@@ -26,5 +26,8 @@ class ProofSettings(Settings):
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of synthetic among the defect crops")
     base: str = Field("real", description="the arm without synthetic images")
     candidate: str | None = Field(None, description="the arm the verdict is about; by default the last one")
+    false_alarm_rate: float = Field(
+        0.01, ge=0, lt=1, description="share of good parts that may raise a false alarm where recall is read"
+    )
     bootstrap: int = Field(1000, ge=10, description="resamples of test groups and seeds for the intervals")
     workers: int = Field(0, ge=0, description="trainings at once; 0: one per processor core. Changes no result")

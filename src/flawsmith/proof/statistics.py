@@ -13,7 +13,9 @@ from flawsmith.core.rng import stream
 from flawsmith.metrics import curves
 from flawsmith.metrics.intervals import paired_difference, percentile_interval, resampling_weights
 
-METRICS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap")
+IMAGE_METRICS = ("image_auroc", "image_ap", "image_f1_max", "recall_at_fpr")
+PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_pro")
+METRICS = (*IMAGE_METRICS, *PIXEL_METRICS)
 Values = NDArray[np.float64]
 
 
@@ -22,7 +24,9 @@ class Unit:
     """One trained inspector's results on the test images: an arm, a seed, the numbers and what intervals need.
 
     Counts are per test group: images (G, U) over their distinct scores, pixels (G, B) over coarse score bins; the
-    groups are the same, in the same order, in every unit. `defective` (G,) says which hold a defect.
+    groups are the same, in the same order, in every unit. `overlap` (G, B) is the summed share of each defect region
+    per bin and `regions` (G,) how many there are. `defective` (G,) says which groups hold a defect; `false_alarm_rate`
+    is the share of good images at which recall is read.
     """
 
     arm: str
@@ -30,17 +34,25 @@ class Unit:
     metrics: Mapping[str, float]
     image_counts: tuple[NDArray[Any], NDArray[Any]]
     pixel_counts: tuple[NDArray[Any], NDArray[Any]]
+    overlap: NDArray[Any]
+    regions: NDArray[Any]
     defective: NDArray[np.bool_]
+    false_alarm_rate: float
 
     def resampled(self, weights: NDArray[np.int64]) -> dict[str, Values]:
         """Return each metric (draws,) on resamples given as group weights (draws, G)."""
-        image = [weights.astype(np.float64) @ counts for counts in self.image_counts]
-        pixel = [weights.astype(np.float64) @ counts for counts in self.pixel_counts]
+        times = weights.astype(np.float64)
+        image = [times @ counts for counts in self.image_counts]
+        pixel = [times @ counts for counts in self.pixel_counts]
         return {
             "image_auroc": curves.auroc(image[0], image[1]),
             "image_ap": curves.average_precision(image[0], image[1]),
+            "image_f1_max": curves.f1_max(image[0], image[1]),
+            "recall_at_fpr": curves.recall_at_fpr(image[0], image[1], self.false_alarm_rate),
             "pixel_auroc": curves.auroc(pixel[0], pixel[1]),
             "pixel_ap": curves.average_precision(pixel[0], pixel[1]),
+            "pixel_f1_max": curves.f1_max(pixel[0], pixel[1]),
+            "pixel_pro": curves.pro(times @ self.overlap, pixel[1], times @ self.regions),
         }
 
 

@@ -31,6 +31,7 @@ from flawsmith.metrics.inspection import (
     average_precision,
     coarse,
     count_pixels,
+    f1_max,
     image_auroc,
     recall_at_fpr,
 )
@@ -41,7 +42,6 @@ from flawsmith.proof.statistics import Unit
 RESULT, CURVE, COUNTS, TIMING, TOKEN = "result.json", "curve.json", "counts.safetensors", "timing.json", ".token.json"
 TRAINING, MODEL = "training", "model"
 COARSE_BINS = 2048
-RECALL_FPR = 0.05
 
 
 @dataclass(frozen=True)
@@ -195,17 +195,19 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
     folder, test = Path(job.folder), open_test(Path(job.split_folder))
     groups = sorted({entry.group for entry in test})
     place = {group: number for number, group in enumerate(groups)}
-    coarse_counts = np.zeros((2, len(groups), COARSE_BINS), np.int64)
+    regions = np.zeros(len(groups))
+    counts = {name: np.zeros((len(groups), COARSE_BINS)) for name in ("positive", "negative", "overlap")}
     total, images = PixelCounts.empty(), []
     for seen in inspected(inspector, test):
         entry = seen.entry
         images.append({"id": entry.id, "group": entry.group, "label": entry.label, "score": seen.score})
         if seen.pixels:
             total = total + seen.pixels
-            coarse_counts[0, place[entry.group]] += coarse(seen.pixels.positive, COARSE_BINS)
-            coarse_counts[1, place[entry.group]] += coarse(seen.pixels.negative, COARSE_BINS)
+            for name in ("positive", "negative", "overlap"):
+                counts[name][place[entry.group]] += coarse(getattr(seen.pixels, name), COARSE_BINS)
+            regions[place[entry.group]] += seen.pixels.regions
     with written_whole(folder / COUNTS) as beside:
-        save_file({"pixels": coarse_counts}, beside)
+        save_file({**counts, "regions": regions}, beside)
     write_json(
         folder / RESULT,
         {
@@ -213,19 +215,24 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
             "arm": job.arm,
             "seed": job.seed,
             "steps": job.steps,
-            "metrics": _metrics(images, total),
-            "recall": _recalls(images),
+            "metrics": _metrics(images, total, settings.false_alarm_rate),
+            "recall": _recalls(images, settings.false_alarm_rate),
+            "false_alarm_rate": settings.false_alarm_rate,
             "curve": read_json(folder / CURVE),
             "images": images,
         },
     )
 
 
-def _metrics(images: Sequence[Mapping[str, Any]], pixels: PixelCounts) -> dict[str, float | None]:
+def _metrics(
+    images: Sequence[Mapping[str, Any]], pixels: PixelCounts, false_alarm_rate: float
+) -> dict[str, float | None]:
     labels, scores = _labels_and_scores(images)
     return {
         "image_auroc": plain(image_auroc(labels, scores)),
         "image_ap": plain(average_precision(labels, scores)),
+        "image_f1_max": plain(f1_max(labels, scores)),
+        "recall_at_fpr": plain(recall_at_fpr(labels, scores, false_alarm_rate)),
         "pixel_auroc": plain(pixels.auroc),
         "pixel_ap": plain(pixels.average_precision),
         "pixel_f1_max": plain(pixels.f1_max),
@@ -233,12 +240,12 @@ def _metrics(images: Sequence[Mapping[str, Any]], pixels: PixelCounts) -> dict[s
     }
 
 
-def _recalls(images: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return, per class, the share of images found when one in twenty good ones is a false alarm."""
+def _recalls(images: Sequence[Mapping[str, Any]], false_alarm_rate: float) -> dict[str, float | None]:
+    """Return, per class, the share of images found when that share of the good ones is a false alarm."""
     found = {}
     for label in sorted({image["label"] for image in images} - {GOOD}):
         labels, scores = _labels_and_scores([image for image in images if image["label"] in (GOOD, label)])
-        found[label] = plain(recall_at_fpr(labels, scores, RECALL_FPR))
+        found[label] = plain(recall_at_fpr(labels, scores, false_alarm_rate))
     return found
 
 
@@ -254,7 +261,7 @@ def plain(value: float) -> float | None:
 
 def read_unit(folder: Path) -> Unit:
     """Read a finished unit for the statistics."""
-    result, pixels = read_json(folder / RESULT), load_file(folder / COUNTS)["pixels"]
+    result, pixels = read_json(folder / RESULT), load_file(folder / COUNTS)
     images = result["images"]
     labels, scores = _labels_and_scores(images)
     groups, place = np.unique([image["group"] for image in images], return_inverse=True)
@@ -262,8 +269,17 @@ def read_unit(folder: Path) -> Unit:
     counts = np.zeros((2, len(groups), len(distinct)), np.int64)
     np.add.at(counts, (np.where(labels, 0, 1), place, bins), 1)
     metrics = {name: float("nan") if value is None else value for name, value in result["metrics"].items()}
-    pair = (counts[0], counts[1])
-    return Unit(result["arm"], result["seed"], metrics, pair, (pixels[0], pixels[1]), counts[0].sum(1) > 0)
+    return Unit(
+        arm=result["arm"],
+        seed=result["seed"],
+        metrics=metrics,
+        image_counts=(counts[0], counts[1]),
+        pixel_counts=(pixels["positive"], pixels["negative"]),
+        overlap=pixels["overlap"],
+        regions=pixels["regions"],
+        defective=counts[0].sum(1) > 0,
+        false_alarm_rate=result["false_alarm_rate"],
+    )
 
 
 def write_job(job: Job, path: Path) -> None:

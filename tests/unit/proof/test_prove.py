@@ -73,7 +73,7 @@ def test_a_proof_end_to_end(world, tmp_path):
     assert proof.results["test"] == {"images": 12, "good": 6, "groups": 12}
     assert proof.verdict["verdict"] in ("helps", "no evidence", "hurts")
     assert [look["step"] for look in proof.results["curves"]["real-0"]] == [4, 8]
-    assert 0 <= proof.results["recall_at_5_percent_false_alarms"]["real"]["dent"] <= 1
+    assert 0 <= proof.results["recall_at_fpr"]["real"]["dent"] <= 1
     json.dumps(proof.results, allow_nan=False)
     assert read_proof(tmp_path / "proof") == proof
     _check_row(world, tmp_path / "proof", proof.rows[0])

@@ -9,19 +9,20 @@ from PIL import Image
 from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData
 from flawsmith.proof.report.pictures import SIDE, eight_bit, tile, view_of
 from flawsmith.proof.report.render import render
+from flawsmith.proof.statistics import METRICS
 
 
 def difference(arm: str, metric: str) -> dict:
     return {"arm": arm, "other": "real", "metric": metric, "mean": 0.05, "low": -0.01, "high": 0.11}
 
 
-METRICS = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap")
 ARM = {"seeds": 2, "metrics": {name: {"mean": 0.5, "low": 0.4, "high": 0.6, "sd": 0.01} for name in METRICS}}
 PROOF = {
     "arms": [{"arm": "real", **ARM}, {"arm": "real+synthetic", **ARM}],
     "against_base": [difference("real+synthetic", name) for name in METRICS],
     "curves": {"real-0": [{"step": 10, "pixel_ap": 0.2, "image_ap": 0.5}], "real+synthetic-0": []},
-    "recall_at_5_percent_false_alarms": {"real": {"scratch": None}, "real+synthetic": {"scratch": 0.5}},
+    "false_alarm_rate": 0.01,
+    "recall_at_fpr": {"real": {"scratch": None}, "real+synthetic": {"scratch": 0.5}},
     "test": {"images": 9, "good": 4, "groups": 5},
     "steps": 10,
     "verdict": {"verdict": "no evidence", "sentence": "Not shown: <nothing>.", "metrics": {}, "candidate": "x"},

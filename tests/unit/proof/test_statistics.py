@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from flawsmith.proof.statistics import Unit, best_other, difference, draw, summary
+from flawsmith.metrics.inspection import f1_max, recall_at_fpr
+from flawsmith.proof.statistics import METRICS, Unit, best_other, difference, draw, summary
 
 GROUPS = 30
 
@@ -19,9 +20,10 @@ def unit(arm, seed, shift, world_seed=0):
         "image_auroc": roc_auc_score(defective, scores),
         "image_ap": average_precision_score(defective, scores),
     }
-    metrics = {**numbers, "pixel_auroc": numbers["image_auroc"], "pixel_ap": numbers["image_ap"]}
+    metrics = {name: numbers["image_auroc" if "auroc" in name else "image_ap"] for name in METRICS}
     pair = (counts[0], counts[1])
-    return Unit(arm, seed, metrics, pair, pair, defective), scores
+    overlap = counts[0].astype(np.float64)  # every defective image is one region of one pixel
+    return Unit(arm, seed, metrics, pair, pair, overlap, defective.astype(float), defective, 0.1), scores
 
 
 def test_resampling_equals_repeating_the_images():
@@ -32,6 +34,12 @@ def test_resampling_equals_repeating_the_images():
         labels, repeated = np.repeat(made.defective, weight), np.repeat(scores, weight)
         assert values["image_ap"][row] == pytest.approx(average_precision_score(labels, repeated))
         assert values["pixel_auroc"][row] == pytest.approx(roc_auc_score(labels, repeated))
+        assert values["recall_at_fpr"][row] == pytest.approx(recall_at_fpr(labels, repeated, 0.1))
+        assert values["pixel_f1_max"][row] == pytest.approx(f1_max(labels, repeated))
+        alarms, hits, _ = roc_curve(labels, repeated, drop_intermediate=False)
+        fine = np.union1d(np.linspace(0, 0.3, 30001), alarms[alarms <= 0.3])
+        steep = np.trapezoid(np.interp(fine, alarms, hits), fine) / 0.3  # with one-pixel regions PRO is the ROC curve
+        assert values["pixel_pro"][row] == pytest.approx(steep, abs=1e-3)
 
 
 def test_summary_holds_means_spreads_and_intervals_around_them():

@@ -16,7 +16,7 @@ METRICS = {
     "pixel_auroc": "pixel AUROC",
     "pixel_ap": "pixel AP",
 }
-"""The judged metrics by their name in the results, as people write them."""
+"""The metrics that are drawn, by their name in the results, as people write them."""
 COLOURS = ("#5b6b7b", "#b7791f", "#0f766e", "#7c3aed", "#be123c", "#2563eb")
 STYLE: Any = {"svg.hashsalt": "flawsmith", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.proof.report.data import ReportData
-from flawsmith.proof.report.plots import METRICS, intervals, learning_curves
+from flawsmith.proof.report.plots import intervals, learning_curves
 
 
 def render(data: ReportData) -> str:
@@ -24,11 +24,25 @@ def render(data: ReportData) -> str:
     names = [arm["arm"] for arm in arms]
     return environment.get_template("page.html.jinja").render(
         data=data,
-        metrics=METRICS,
+        metrics=titles(data.proof["false_alarm_rate"]),
         differences=differences(data.proof),
         intervals=intervals(arms),
         curves=learning_curves(data.proof["curves"], names),
     )
+
+
+def titles(false_alarm_rate: float) -> dict[str, str]:
+    """Return every metric of the tables by its name in the results, as people write it."""
+    return {
+        "image_auroc": "image AUROC",
+        "image_ap": "image AP",
+        "image_f1_max": "image F1-max",
+        "recall_at_fpr": f"recall at {100 * false_alarm_rate:g} % false alarms",
+        "pixel_auroc": "pixel AUROC",
+        "pixel_ap": "pixel AP",
+        "pixel_f1_max": "pixel F1-max",
+        "pixel_pro": "PRO",
+    }
 
 
 def differences(proof: Any) -> list[dict[str, Any]]:
