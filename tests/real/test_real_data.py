@@ -7,6 +7,7 @@ import pytest
 from flawsmith.core.records import GOOD
 from flawsmith.data.checks import check
 from flawsmith.data.loading import identical_files, load_sample
+from flawsmith.data.lookalikes import join_groups
 from flawsmith.data.readers import read_catalog
 from flawsmith.data.sealed import open_test
 from flawsmith.data.splits import SplitSettings, split, summary, write_splits
@@ -81,4 +82,27 @@ def test_the_known_twins_of_neu_stay_together(real_data):
     assert {entry.id for entry in twins} == {"patches/patches_101", "patches/patches_105"}
     for seed in range(3):
         parts = split(steel, SplitSettings(seed=seed)).parts.values()
-        assert sorted(len(set(part) & set(twins)) for part in parts) == [0, 0, 2]
+        assert sorted(len({entry.id for entry in part} & {twin.id for twin in twins}) for part in parts) == [0, 0, 2]
+
+
+def shared(catalog):
+    """The sets of groups that were joined."""
+    before = {entry.id: entry.group for entry in catalog}
+    found = {}
+    for entry in join_groups(catalog):
+        found.setdefault(entry.group, set()).add(before[entry.id])
+    return [names for names in found.values() if len(names) > 1]
+
+
+def test_tiles_taken_again_under_another_group_are_joined(tiles):
+    cracks = tiles.labelled("Crack")
+    assert shared(cracks) == [{"60", "61", "62", "63", "64"}]
+
+
+def test_a_scratch_turned_by_a_quarter_is_the_same_scratch(real_data):
+    steel = opened(real_data, "neu_900").labelled("scratches")
+    assert shared(steel) == [{"scratches/scratches_232", "scratches/scratches_247"}]
+
+
+def test_two_pictures_of_one_bottle_are_found_and_no_other(real_data):
+    assert shared(opened(real_data, "mvtec_bottle")) == [{"train/good/069", "train/good/070"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,8 @@ class SplitSettings(Settings):
     """Share of each class's groups that is sealed for the test (grouped only)."""
     val_share: float = Field(default=0.2, ge=0, lt=1)
     """Share of the groups to learn from that is kept for validation; 0 keeps none."""
+    join_lookalikes: bool = True
+    """Join groups that show one part: pictures more alike than different parts of this product are."""
     respect_declared: bool = False
     """Keep the split that the data set declares, for classes that have images on both of its sides."""
     seed: int = 0
@@ -54,7 +56,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class _Unit:
-    """Entries that must stay together: one group, or several that share an identical file."""
+    """Entries that must stay together: one group, or several that show one part. Its name is their group then."""
 
     name: str
     entries: tuple[Entry, ...]
@@ -71,17 +73,19 @@ _Sides = dict[str, str]
 def split(catalog: Catalog, settings: SplitSettings) -> Splits:
     """Split a catalog into training, validation and test parts.
 
-    Groups never straddle, nor do identical files. A group that shows several classes counts for each of them and is
-    dealt with its rarest defect class. A class with at least 3 groups to learn from has at least 1 in the validation
-    part, as long as that leaves every class one to train on. The same catalog, settings and seed give the same parts
-    whatever the order of the entries. Raises DataError where a class has too few groups.
+    Groups never straddle, nor do identical files: groups that share one are joined, in the parts too. A
+    group that shows several classes counts for each of them and is dealt with its rarest defect class. A class with at
+    least 3 groups to learn from has at least 1 in the validation part, as long as that leaves every class one to train
+    on. The same catalog, settings and seed give the same parts whatever the order of the entries. Raises DataError
+    where a class has too few groups.
     """
     units = _units(catalog)
     sides = _deal(units, settings)
     _check(units, sides)
     _take_val(units, sides, settings)
-    side_of = {entry.id: sides[unit.name] for unit in units for entry in unit.entries}
-    parts = (catalog.with_entries(e for e in catalog if side_of[e.id] == side) for side in ("train", "val", "test"))
+    unit_of = {entry.id: unit.name for unit in units for entry in unit.entries}
+    found = [replace(entry, group=unit_of[entry.id]) for entry in catalog]
+    parts = (catalog.with_entries(e for e in found if sides[e.group] == side) for side in ("train", "val", "test"))
     return Splits(*parts)
 
 

@@ -1,13 +1,16 @@
-"""Nothing that was learnt from may be in the sealed test split: checked by file hash and by group."""
+"""Nothing that was learnt from may be in the sealed test split: checked by file hash, by group and by looks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from flawsmith.core.errors import LeakError
 from flawsmith.core.files import read_json
 from flawsmith.core.records import Catalog, Entry
 from flawsmith.data.loading import image_sha256
+from flawsmith.data.lookalikes import fingerprints, measure
 
 SHOWN = 5
 
@@ -50,6 +53,29 @@ def check_groups(learnt: Iterable[Entry], sealed: Iterable[Entry]) -> None:
         raise LeakError(
             f"{len(pairs)} training images share their group with test images: {_some(pairs)}; "
             "split by group and repeat every stage after that"
+        )
+
+
+def check_lookalikes(learnt: Iterable[Entry], synthetic: Iterable[Entry], sealed: Iterable[Entry]) -> None:
+    """Raise LeakError, naming the files, where an image learnt from looks like a sealed test image.
+
+    `learnt` and `sealed` are all real images of the split: how alike different parts are is measured between their
+    groups, as the split does, so that what it has joined is not found here.
+    """
+    learnt, synthetic, sealed = list(learnt), list(synthetic), list(sealed)
+    real, tests = fingerprints(learnt), fingerprints(sealed)
+    ruler = measure(np.concatenate([real, tests]), [entry.group for entry in (*learnt, *sealed)])
+    seen = [*learnt, *synthetic]
+    pairs = [
+        f"{seen[one].image} = {sealed[other].image} (likeness {alike:.2f})"
+        for one, other, alike in ruler.pairs(np.concatenate([real, fingerprints(synthetic)]), tests)
+    ]
+    if pairs:
+        raise LeakError(
+            f"{len(pairs)} images used for learning show the same part as a test image (likeness above "
+            f"{ruler.limit:.2f}, more than different parts of this product reach): {_some(pairs)}; split again with "
+            "split.join_lookalikes and repeat every stage after that, or set proof.refuse_lookalikes=false if you know "
+            "that they are different parts"
         )
 
 

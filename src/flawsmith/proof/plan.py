@@ -45,6 +45,9 @@ class Plan:
         backgrounds = {name: each for catalog in made for name, each in leaks.background_hashes(catalog).items()}
         leaks.check_hashes({**leaks.image_hashes(learnt.values()), **backgrounds}, leaks.image_hashes(test))
         leaks.check_groups((*train, *val), test)
+        if settings.refuse_lookalikes:
+            synthetic = {entry.image: entry for each in made for entry in each}
+            leaks.check_lookalikes((*train, *val), synthetic.values(), test)
         self.train, self.val, self.split_folder = train, val, split_folder
         self.arms, self.settings, self.folder = arms, settings, folder
         self.counts = _counts(test)

@@ -26,6 +26,9 @@ class ProofSettings(Settings):
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of synthetic among the defect crops")
     base: str = Field("real", description="the arm without synthetic images")
     candidate: str | None = Field(None, description="the arm the verdict is about; by default the last one")
+    refuse_lookalikes: bool = Field(
+        True, description="stop where an image learnt from shows the same part as a sealed one, by its fine structure"
+    )
     false_alarm_rate: float = Field(
         0.01, ge=0, lt=1, description="share of good parts that may raise a false alarm where recall is read"
     )

@@ -13,6 +13,7 @@ from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.store import Manifest
 from flawsmith.data.checks import check
 from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
+from flawsmith.data.lookalikes import join_groups
 from flawsmith.data.readers import read_catalog
 from flawsmith.data.splits import split, summary, write_splits
 from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
@@ -55,7 +56,9 @@ def split_stage(route: Route) -> Manifest:
     """Split into training, validation and the sealed test part; groups never straddle."""
 
     def work(out: Path) -> Mapping[str, Any]:
-        splits = split(load_catalog(route.folder("check") / "catalog.json"), route.settings.split)
+        catalog = load_catalog(route.folder("check") / "catalog.json")
+        catalog = join_groups(catalog) if route.settings.split.join_lookalikes else catalog
+        splits = split(catalog, route.settings.split)
         write_splits(splits, out)
         write_json(out / "summary.json", summary(splits))
         return {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
