@@ -32,8 +32,9 @@ from common import append, origin
 from flawsmith.core.records import Catalog, Entry
 from flawsmith.data.image_io import write_image
 from flawsmith.data.loading import image_sha256, load_sample
+from flawsmith.recipes.making import workshop
+from flawsmith.recipes.route import Route
 from flawsmith.recipes.run import run_settings
-from flawsmith.recipes.stages import Route, workshop
 from flawsmith.synthesis import make
 from flawsmith.synthesis.plan import orders
 

@@ -16,6 +16,7 @@ from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.data.loading import catalog_digest
 from flawsmith.data.sealed import open_test
 from flawsmith.proof import leaks
+from flawsmith.proof.arms import Arm
 from flawsmith.proof.plateau import Look, has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
@@ -34,13 +35,13 @@ class Plan:
         train: Catalog,
         val: Catalog,
         split_folder: Path,
-        arms: Mapping[str, Catalog | None],
+        arms: Mapping[str, Arm],
         settings: ProofSettings,
         folder: Path,
     ) -> None:
         test = open_test(split_folder)
         _check_test(test)
-        made = [catalog for catalog in arms.values() if catalog]
+        made = [arm.synthetic for arm in arms.values() if arm.synthetic]
         learnt = {entry.image: entry for catalog in (train, val, *made) for entry in catalog}
         backgrounds = {name: each for catalog in made for name, each in leaks.background_hashes(catalog).items()}
         leaks.check_hashes({**leaks.image_hashes(learnt.values()), **backgrounds}, leaks.image_hashes(test))
@@ -52,7 +53,7 @@ class Plan:
         self.arms, self.settings, self.folder = arms, settings, folder
         self.counts = _counts(test)
         self._digests = [catalog_digest(each) for each in (train, val, test)]
-        self._made = {arm: catalog_digest(each) if each else "" for arm, each in arms.items()}
+        self._made = {name: catalog_digest(arm.synthetic) if arm.synthetic else "" for name, arm in arms.items()}
 
     @property
     def workers(self) -> int:
@@ -60,23 +61,25 @@ class Plan:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.settings.workers or cores
 
-    def job(self, arm: str, seed: int, steps: int, finish: bool) -> Job:
-        """Return the job that brings one unit to `steps` steps."""
-        synthetic = self.arms[arm]
-        options = self.settings.model_dump(mode="json", exclude=set(NO_RESULT))
-        token = sha256_json([arm, seed, options, self._digests, self._made[arm]])
+    def job(self, name: str, seed: int, steps: int, finish: bool) -> Job:
+        """Return the job that brings one unit of an arm to `steps` steps."""
+        arm = self.arms[name]
+        settings = self.settings.with_inspector_options(arm.options)
+        options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
+        token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name]])
+        train = self.train if arm.real_defects else self.train.labelled(GOOD)
         return Job(
-            arm=arm,
+            arm=name,
             seed=seed,
             steps=steps,
             finish=finish,
-            folder=str(self.folder / UNITS / f"{arm}-{seed}"),
+            folder=str(self.folder / UNITS / f"{name}-{seed}"),
             token=token,
-            train=self.train.to_json(),
-            synthetic=synthetic.to_json() if synthetic else None,
+            train=train.to_json(),
+            synthetic=arm.synthetic.to_json() if arm.synthetic else None,
             val=self.val.to_json(),
             split_folder=str(self.split_folder),
-            settings=self.settings.model_dump(mode="json"),
+            settings=settings.model_dump(mode="json"),
         )
 
     def steps(self, progress: Progress) -> tuple[int, dict[str, Any]]:

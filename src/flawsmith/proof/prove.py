@@ -16,6 +16,7 @@ from flawsmith.core.records import Catalog
 from flawsmith.core.registry import unknown
 from flawsmith.inspectors import INSPECTORS
 from flawsmith.proof import statistics
+from flawsmith.proof.arms import Arm
 from flawsmith.proof.plan import UNITS, Plan
 from flawsmith.proof.plateau import has_plateaued
 from flawsmith.proof.pool import run_jobs
@@ -47,7 +48,7 @@ def prove(
     train: Catalog,
     val: Catalog,
     split_folder: Path,
-    arms: Mapping[str, Catalog | None],
+    arms: Mapping[str, Arm],
     settings: ProofSettings,
     folder: Path,
     *,
@@ -55,7 +56,7 @@ def prove(
 ) -> Proof:
     """Train every arm with every seed on `train` plus the arm's synthetic images and compare them on the test split.
 
-    `arms` maps a name to its synthetic catalog, None for real images alone. Called again on the same folder after an
+    `arms` maps a name to what that arm learns from. Called again on the same folder after an
     interruption, it resumes unit by unit and ends with the same results.json. Raises LeakError if a test image, or
     another picture of the same part, was used for learning.
     """
@@ -77,7 +78,7 @@ def read_proof(folder: Path) -> Proof:
     return Proof(results, rows)
 
 
-def check_arms(arms: Mapping[str, Catalog | None], settings: ProofSettings) -> None:
+def check_arms(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
     """Raise SettingsError where arms or settings cannot make a comparison."""
     if len(arms) < 2:
         raise SettingsError(f"a proof compares at least two arms, got {list(arms)}; add one without synthetic images")
@@ -91,9 +92,11 @@ def check_arms(arms: Mapping[str, Catalog | None], settings: ProofSettings) -> N
     if settings.min_steps > settings.max_steps:
         raise SettingsError(f"min_steps {settings.min_steps} is above max_steps {settings.max_steps}")
     model = INSPECTORS[settings.inspector].settings
-    for name in settings.inspector_options:
+    for name in (*settings.inspector_options, *(name for arm in arms.values() for name in arm.options)):
         if name not in model.model_fields:
             raise SettingsError(unknown("inspector option", name, model.model_fields))
+    if not arms[settings.base].real_defects:
+        raise SettingsError(f"the base arm {settings.base!r} learns from no real defect: name another one")
 
 
 def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSettings) -> str:

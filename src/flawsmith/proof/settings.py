@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -34,3 +35,7 @@ class ProofSettings(Settings):
     )
     bootstrap: int = Field(1000, ge=10, description="resamples of test groups and seeds for the intervals")
     workers: int = Field(0, ge=0, description="trainings at once; 0: one per processor core. Changes no result")
+
+    def with_inspector_options(self, options: Mapping[str, Any]) -> ProofSettings:
+        """Return these settings with options for the inspector beside those it has, and before them."""
+        return self.model_copy(update={"inspector_options": {**self.inspector_options, **options}})

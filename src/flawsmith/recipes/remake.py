@@ -10,9 +10,9 @@ from flawsmith.core.records import Birth
 from flawsmith.core.settings import validated
 from flawsmith.core.store import read_manifest
 from flawsmith.data.image_io import read_metadata, write_image
+from flawsmith.recipes.making import workshop
 from flawsmith.recipes.route import Route
 from flawsmith.recipes.settings import RunSettings
-from flawsmith.recipes.stages import workshop
 
 
 def remake(image: str | Path, out: str | Path, run: str | Path | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from flawsmith.core.settings import Settings
 from flawsmith.data.demo.settings import DemoSettings
@@ -53,6 +54,9 @@ class RunSettings(Settings):
     generator: str = "local"
     controls: tuple[str, ...] = ("copy_paste",)
     """Classical generators that the proof compares with."""
+    arms: tuple[Literal["augmented", "unfiltered", "synthetic_only"], ...] = ()
+    """Further arms of the proof: real images under standard augmentation; beside the real ones synthetic images that no
+    gate has judged; synthetic defects alone."""
     data: DataSettings = DataSettings()
     demo: DemoSettings = DemoSettings()
     split: SplitSettings = SplitSettings()

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from flawsmith.core.errors import DataError
-from flawsmith.core.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
-from flawsmith.core.protocols import Generator
-from flawsmith.core.records import GOOD, Catalog
+from flawsmith.core.files import read_json, sha256_file, write_json, write_text
+from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
 from flawsmith.data.checks import check
 from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
 from flawsmith.data.lookalikes import join_groups
 from flawsmith.data.readers import read_catalog
 from flawsmith.data.splits import split, summary, write_splits
+from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
+from flawsmith.recipes.proving import prove_stage
 from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
-from flawsmith.recipes.settings import RunSettings
 
 
 def check_stage(route: Route) -> Manifest:
@@ -77,27 +77,20 @@ def kit_stage(route: Route) -> Manifest:
         kit.save(out)
         return {"defect_images": len(samples)}
 
-    inputs = {"split": route.digest("split"), **_own_files(route.settings)}
+    inputs = {"split": route.digest("split"), **own_files(route.settings)}
     return route.do("kit", route.settings.kit.model_dump(mode="json"), inputs, work)
-
-
-def _own_files(settings: RunSettings) -> dict[str, str]:
-    """Return the hashes of what the user gave: the region of interest, masks of their own."""
-    region, masks = settings.kit.region, settings.kit.own_masks
-    found = {"region": sha256_file(region)} if region is not None else {}
-    return found if masks is None else {**found, "own_masks": sha256_json(sha256_tree(masks))}
 
 
 def fit_stage(route: Route) -> Manifest:
     """Learn the generator from the training part."""
     settings = route.settings
-    family = _family_settings(settings, settings.generator)
+    family = family_settings(settings, settings.generator)
     start = getattr(family, "start", None)
     kit_stage(route)
 
     def work(out: Path) -> Mapping[str, Any]:
         train = training_part(route)
-        _fit(settings.generator, train, out / "model", route)
+        fit_generator(settings.generator, train, out / "model", route)
         return {"defect_images": sum(entry.label != GOOD for entry in train), "good_images": len(train.labelled(GOOD))}
 
     chosen = {
@@ -111,89 +104,15 @@ def fit_stage(route: Route) -> Manifest:
     return route.do("fit", chosen, inputs, work)
 
 
-def _family_settings(settings: RunSettings, name: str) -> Any:
-    from flawsmith.generators.catalogue import GENERATORS
-
-    family = GENERATORS[name]
-    return getattr(settings, name) if name in RunSettings.model_fields else family.settings()
-
-
-def _fit(name: str, train: Catalog, folder: Path, route: Route) -> None:
-    from flawsmith.generators.catalogue import GENERATORS
-
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = _family_settings(route.settings, name)
-    GENERATORS[name].fit(train, settings, folder, seed=route.settings.seed, progress=route.progress)
-
-
-def _sampling(settings: RunSettings, name: str) -> Any:
-    """Return how a generator is drawn from, None where it has no choice. Decides what is made, not what is learnt."""
-    return getattr(_family_settings(settings, name), "sampling", None)
-
-
-def _open(name: str, folder: Path, sampling: Any) -> Generator:
-    from flawsmith.generators.catalogue import GENERATORS
-
-    return GENERATORS[name].load(folder, sampling)
-
-
-def workshop(route: Route, name: str, model: Path, *, judged: bool = True) -> Any:
-    """Return the workshop that makes images with a fitted generator."""
-    from flawsmith.synthesis.kit import Kit
-    from flawsmith.synthesis.make import Workshop
-
-    backgrounds = training_part(route).labelled(GOOD)
-    if not len(backgrounds):
-        raise DataError("no defect-free images in the training part: defects need backgrounds; add good images")
-    settings = route.settings
-    kit = Kit.load(route.folder("kit"))
-    opened = _open(name, model, _sampling(settings, name))
-    return Workshop(opened, name, kit, settings.kit, settings.generate.plan, backgrounds, judged)
-
-
 def generate_stage(route: Route) -> Manifest:
     """Make the synthetic images: plan, paint, composite, judge; rejected ones are replaced."""
-    from flawsmith.synthesis.plan import quotas
-    from flawsmith.synthesis.produce import produce
-
     settings = route.settings
 
     def work(out: Path) -> Mapping[str, Any]:
-        quota = quotas(training_part(route), settings.generate.plan)
-        made = workshop(route, settings.generator, route.folder("fit") / "model")
-        return produce(made, quota, settings.generate, out, progress=route.progress)
+        return make_images(route, settings.generator, route.folder("fit") / "model", out)
 
-    inputs = {"fit": route.digest("fit"), "kit": route.digest("kit"), **_own_files(settings)}
-    return route.do("generate", _generate_settings(settings, settings.generator), inputs, work)
-
-
-def _generate_settings(settings: RunSettings, name: str) -> dict[str, Any]:
-    sampling = _sampling(settings, name)
-    return {
-        "generate": settings.generate.model_dump(mode="json", exclude={"batch"}),
-        "kit": settings.kit.model_dump(mode="json"),
-        **({name: {"sampling": sampling.model_dump(mode="json")}} if sampling is not None else {}),
-    }
-
-
-def control_stage(route: Route, name: str) -> Manifest:
-    """Make the same number of images with a classical generator, unfiltered: the control of the proof."""
-    from flawsmith.synthesis.plan import quotas
-    from flawsmith.synthesis.produce import produce
-
-    settings = route.settings
-
-    def work(out: Path) -> Mapping[str, Any]:
-        train = training_part(route)
-        _fit(name, train, out / "model", route)
-        made = workshop(route, name, out / "model", judged=False)
-        plan = quotas(train, settings.generate.plan)
-        return produce(made, plan, settings.generate, out, progress=route.progress)
-
-    inputs = {"split": route.digest("split"), "kit": route.digest("kit"), **_own_files(settings)}
-    family = _family_settings(settings, name).model_dump(mode="json")
-    chosen = {"control": name, "settings": family, **_generate_settings(settings, name)}
-    return route.do(f"control_{name}", chosen, inputs, work)
+    inputs = {"fit": route.digest("fit"), "kit": route.digest("kit"), **own_files(settings)}
+    return route.do("generate", making_settings(settings, settings.generator), inputs, work)
 
 
 def filter_stage(route: Route) -> Manifest:
@@ -237,29 +156,6 @@ def export_stage(route: Route) -> Manifest:
 
     inputs = {"split": route.digest("split"), "generate": route.digest("generate"), "filter": route.digest("filter")}
     return route.do("export", settings.model_dump(mode="json"), inputs, work)
-
-
-def prove_stage(route: Route) -> Manifest:
-    """Train inspectors with and without the synthetic images and compare them on the sealed test part."""
-    from flawsmith.proof.prove import prove
-    from flawsmith.synthesis.produce import open_synthetic
-
-    controls = route.settings.controls
-    for name in controls:
-        control_stage(route, name)
-
-    def work(out: Path) -> Mapping[str, Any]:
-        arms: dict[str, Catalog | None] = {"real": None}
-        for name in controls:
-            arms[f"real+{name}"] = open_synthetic(route.folder(f"control_{name}"))
-        arms["real+synthetic"] = chosen_synthetic(route)
-        val = load_catalog(route.folder("split") / "val.json")
-        settings = route.settings.proof
-        proof = prove(training_part(route), val, route.folder("split"), arms, settings, out, progress=route.progress)
-        return {"verdict": dict(proof.verdict), "arms": len(arms)}
-
-    inputs = {name: route.digest(name) for name in ("split", "generate", "filter", *(f"control_{n}" for n in controls))}
-    return route.do("prove", route.settings.proof.model_dump(mode="json"), inputs, work)
 
 
 def report_stage(route: Route) -> Manifest:

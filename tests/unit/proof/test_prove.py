@@ -17,7 +17,8 @@ from flawsmith.data.loading import image_sha256, load_sample
 from flawsmith.data.sealed import open_test
 from flawsmith.data.splits import Splits, write_splits
 from flawsmith.inspectors import INSPECTORS
-from flawsmith.proof.plan import mean_curve
+from flawsmith.proof.arms import Arm
+from flawsmith.proof.plan import Plan, mean_curve
 from flawsmith.proof.prove import prove, read_proof
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.work import checked, looks
@@ -52,7 +53,7 @@ def world(tmp_path):
         "train": train,
         "val": val,
         "split_folder": tmp_path / "split",
-        "arms": {"real": None, "real+synthetic": plates(tmp_path / "made", 0, 5, 4, contrast=40)},
+        "arms": {"real": Arm(), "real+synthetic": Arm(plates(tmp_path / "made", 0, 5, 4, contrast=40))},
     }
 
 
@@ -125,13 +126,14 @@ def test_a_worker_ends_with_its_parent(world, tmp_path):
     """The starting process is killed for good: nobody goes on training in the folder."""
     endless = SETTINGS.model_copy(update={"steps": 10**6, "seeds": 1, "workers": 2})
     catalogs = {name: world[name].to_json() for name in ("train", "val")}
-    plan = {**catalogs, "made": world["arms"]["real+synthetic"].to_json(), "settings": endless.model_dump()}
+    plan = {**catalogs, "made": world["arms"]["real+synthetic"].synthetic.to_json(), "settings": endless.model_dump()}
     write_json(tmp_path / "plan.json", plan)
     script = (
         "import json, sys; from pathlib import Path; from flawsmith.core.records import Catalog\n"
-        "from flawsmith.proof.prove import prove; from flawsmith.proof.settings import ProofSettings\n"
+        "from flawsmith.proof.arms import Arm; from flawsmith.proof.prove import prove\n"
+        "from flawsmith.proof.settings import ProofSettings\n"
         "root = Path(sys.argv[1]); data = json.loads((root / 'plan.json').read_text())\n"
-        "arms = {'real': None, 'real+synthetic': Catalog.from_json(data['made'])}\n"
+        "arms = {'real': Arm(), 'real+synthetic': Arm(Catalog.from_json(data['made']))}\n"
         "train, val = (Catalog.from_json(data[name]) for name in ('train', 'val'))\n"
         "settings = ProofSettings(**data['settings'])\n"
         "prove(train, val, root / 'split', arms, settings, root / 'proof', progress=lambda *n: print(n, flush=True))\n"
@@ -147,7 +149,7 @@ def test_a_worker_ends_with_its_parent(world, tmp_path):
 
 def test_changed_synthetic_images_are_trained_on_anew(world, tmp_path):
     first, trained = run(world, tmp_path / "proof"), set()
-    world["arms"]["real+synthetic"] = plates(tmp_path / "other", 0, 5, 9, contrast=5)
+    world["arms"]["real+synthetic"] = Arm(plates(tmp_path / "other", 0, 5, 9, contrast=5))
     again = run(world, tmp_path / "proof", progress=lambda task, *_: trained.add(task))
     assert trained == {"train real+synthetic-0", "train real+synthetic-1"}
     assert again.rows[:2] == first.rows[:2]
@@ -183,8 +185,8 @@ def test_a_planned_proof_killed_while_planning_resumes_to_the_same_files(world, 
 def test_a_test_image_under_another_name_is_a_leak(world, tmp_path):
     leaked = tmp_path / "made" / "copy.png"
     leaked.write_bytes((tmp_path / "test" / "7.png").read_bytes())
-    made = world["arms"]["real+synthetic"]
-    world["arms"]["real+synthetic"] = made.with_entries([*made, Entry("copy", leaked, GOOD, "x")])
+    made = world["arms"]["real+synthetic"].synthetic
+    world["arms"]["real+synthetic"] = Arm(made.with_entries([*made, Entry("copy", leaked, GOOD, "x")]))
     with pytest.raises(LeakError, match=r"copy\.png = .*7\.png"):
         run(world, tmp_path / "proof")
 
@@ -239,3 +241,35 @@ def test_the_mean_curve_leaves_out_what_is_unknown():
     curves = [[{"step": 4, "image_ap": 0.5, "pixel_ap": None}], [{"step": 4, "image_ap": 0.7, "pixel_ap": None}]]
     assert mean_curve(curves, 4) == [{"step": 4, "image_ap": pytest.approx(0.6), "pixel_ap": None}]
     assert mean_curve(curves, 3) == []
+
+
+def test_arms_differ_in_what_they_learn_from_and_in_their_options(world, tmp_path):
+    made = world["arms"]["real+synthetic"].synthetic
+    world["arms"] = {
+        "real": Arm(),
+        "real+augmentation": Arm(options={"augment": 1.0}),
+        "synthetic": Arm(made, real_defects=False),
+        "real+synthetic": Arm(made),
+    }
+    settings = SETTINGS.model_copy(update={"seeds": 1})
+    proof = run(world, tmp_path / "proof", settings)
+    models = [tmp_path / "proof" / "units" / f"{arm}-0" / "model" for arm in world["arms"]]
+    weights = {sha256_tree(model)["inspector.safetensors"] for model in models}
+    assert len(weights) == len(proof.rows) == 4
+    plan = Plan(world["train"], world["val"], world["split_folder"], world["arms"], settings, tmp_path / "plan")
+    jobs = {arm: plan.job(arm, 0, 8, True) for arm in world["arms"]}
+    labels = {arm: {entry.label for entry in Catalog.from_json(job.train)} for arm, job in jobs.items()}
+    assert labels["synthetic"] == {GOOD}
+    assert labels["real+augmentation"] == labels["real+synthetic"] == {GOOD, "dent"}
+    assert jobs["real"].settings["inspector_options"] == TINY
+    assert jobs["real+augmentation"].settings["inspector_options"] == {**TINY, "augment": 1.0}
+    assert len({job.token for job in jobs.values()}) == 4
+
+
+def test_arms_that_cannot_be_are_refused(world, tmp_path):
+    world["arms"]["real"] = Arm(options={"augmnt": 1.0})
+    with pytest.raises(SettingsError, match="augment"):
+        run(world, tmp_path / "proof")
+    world["arms"]["real"] = Arm(world["arms"]["real+synthetic"].synthetic, real_defects=False)
+    with pytest.raises(SettingsError, match="learns from no real defect"):
+        run(world, tmp_path / "proof")

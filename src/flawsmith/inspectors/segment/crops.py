@@ -17,6 +17,7 @@ from flawsmith.core.geometry import window_around
 from flawsmith.core.records import GOOD, Catalog, Entry, Image, Mask
 from flawsmith.core.symmetry import draw_view
 from flawsmith.data.loading import load_sample
+from flawsmith.inspectors.segment.augment import augmented
 from flawsmith.inspectors.segment.settings import SegmentSettings
 from flawsmith.training.feed import to_tensor
 
@@ -83,7 +84,8 @@ class CropBank:
         crops = [self._turn(crop, rng) for crop in crops]
         images = to_tensor([crop.image for crop in crops], self.channels)
         targets = torch.from_numpy(np.stack([crop.mask for crop in crops]).astype(np.int64))
-        return {"image": self._relight(images, rng), "target": targets}
+        images, targets = augmented(self._relight(images, rng), targets, self.settings.augment, rng)
+        return {"image": images, "target": targets}
 
     def _by_class(self, entries: Iterable[Entry]) -> dict[str, list[Marked]]:
         found: dict[str, list[Marked]] = {}

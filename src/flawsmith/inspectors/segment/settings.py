@@ -28,6 +28,9 @@ class SegmentSettings(Settings):
     off_mask_share: float = Field(0.2, ge=0, le=1, description="share of defect-free crops cut from defective images")
     brightness: float = Field(0.1, ge=0, description="largest shift of a crop, as a share of the full range")
     contrast: float = Field(0.1, ge=0, description="largest change of a crop's contrast, as a share")
+    augment: float = Field(
+        0, ge=0, le=1, description="strength of standard augmentation: camera position and light, beyond the above"
+    )
     symmetry: Symmetry = Field(
         "mirror",
         description="views of a crop that are trained on: as it is, mirrored both ways (grain keeps its direction), or "

@@ -1,0 +1,21 @@
+"""What the arms of a proof learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flawsmith.core.records import Catalog
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm: synthetic images or none, with or without the real defects, and inspector options of its own.
+
+    Every arm learns from the same real good images. `options` go before those of the proof's settings.
+    """
+
+    synthetic: Catalog | None = None
+    real_defects: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)

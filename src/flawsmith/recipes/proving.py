@@ -1,0 +1,66 @@
+"""The proof in a run: its arms made, compared, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flawsmith.core.store import Manifest
+from flawsmith.data.loading import load_catalog
+from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
+from flawsmith.recipes.route import Route, chosen_synthetic, training_part
+
+
+def control_stage(route: Route, name: str) -> Manifest:
+    """Make the same number of images with a classical generator, unfiltered: the control of the proof."""
+    settings = route.settings
+
+    def work(out: Path) -> Mapping[str, Any]:
+        fit_generator(name, training_part(route), out / "model", route)
+        return make_images(route, name, out / "model", out, judged=False)
+
+    inputs = {"split": route.digest("split"), "kit": route.digest("kit"), **own_files(settings)}
+    family = family_settings(settings, name).model_dump(mode="json")
+    chosen = {"control": name, "settings": family, **making_settings(settings, name)}
+    return route.do(f"control_{name}", chosen, inputs, work)
+
+
+def unfiltered_stage(route: Route) -> Manifest:
+    """Make the same number of images with the fitted generator, no gate asked: it shows what filtering is worth."""
+    settings = route.settings
+
+    def work(out: Path) -> Mapping[str, Any]:
+        return make_images(route, settings.generator, route.folder("fit") / "model", out, judged=False)
+
+    inputs = {"fit": route.digest("fit"), "kit": route.digest("kit"), **own_files(settings)}
+    return route.do("unfiltered", making_settings(settings, settings.generator), inputs, work)
+
+
+def prove_stage(route: Route) -> Manifest:
+    """Train inspectors with and without the synthetic images and compare them on the sealed test part."""
+    from flawsmith.proof.arms import Arm
+    from flawsmith.proof.prove import prove
+    from flawsmith.synthesis.produce import open_synthetic
+
+    wanted = route.settings.arms
+    made = [control_stage(route, name).stage for name in route.settings.controls]
+    made += [unfiltered_stage(route).stage] if "unfiltered" in wanted else []
+
+    def work(out: Path) -> Mapping[str, Any]:
+        arms = {"real": Arm()}
+        if "augmented" in wanted:
+            arms["real+augmentation"] = Arm(options={"augment": 1.0})
+        for stage in made:
+            arms[f"real+{stage.removeprefix('control_')}"] = Arm(open_synthetic(route.folder(stage)))
+        if "synthetic_only" in wanted:
+            arms["synthetic"] = Arm(chosen_synthetic(route), real_defects=False)
+        arms["real+synthetic"] = Arm(chosen_synthetic(route))
+        val = load_catalog(route.folder("split") / "val.json")
+        settings = route.settings.proof
+        proof = prove(training_part(route), val, route.folder("split"), arms, settings, out, progress=route.progress)
+        return {"verdict": dict(proof.verdict), "arms": len(arms)}
+
+    inputs = {name: route.digest(name) for name in ("split", "generate", "filter", *made)}
+    chosen = route.settings.proof.model_dump(mode="json") | ({"arms": sorted(wanted)} if wanted else {})
+    return route.do("prove", chosen, inputs, work)
