@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd_items import SETS, make
 from PIL import Image
+from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from scipy import ndimage
 
 from flawsmith.core.records import GOOD
 from flawsmith.data.loading import load_sample
@@ -113,6 +115,44 @@ def test_coco_polygons(out, items, rows):
     check_coco(out, items, rows)
     for path in out.glob("*/annotations.json"):
         assert all(isinstance(each["segmentation"], list) for each in json.loads(path.read_text())["annotations"])
+
+
+def yolo_rows(out, items):
+    """Yield each item with its labels as the format documents them: class, then numbers as shares of the image."""
+    names = yaml.safe_load((out / "data.yaml").read_text(encoding="utf-8"))["names"]
+    labels = {path.relative_to(out / "labels").with_suffix("").as_posix() for path in out.glob("labels/*/*.txt")}
+    assert labels == {Path(file).relative_to("images").with_suffix("").as_posix() for file in items}
+    for file, (item, _, mask) in items.items():
+        path = out / "labels" / Path(file).relative_to("images").with_suffix(".txt")
+        lines = [line.split() for line in path.read_text().splitlines()]
+        assert {names[int(line[0])] for line in lines} == {item.entry.label} - {GOOD}
+        values = [np.array(line[1:], float).reshape(-1, 2) for line in lines]
+        assert all(((each >= 0) & (each <= 1)).all() for each in values)
+        yield item, mask, [each * mask.shape[::-1] for each in values]
+
+
+@exported(WRITERS["yolo"])
+def test_yolo(out, items, rows):
+    for _, mask, boxes in yolo_rows(out, items):
+        covered = np.zeros(mask.shape, bool)
+        for centre, side in boxes:
+            (left, top), (right, bottom) = (np.rint(centre + sign * side / 2).astype(int) for sign in (-1, 1))
+            inside = mask[top:bottom, left:right]
+            assert inside[[0, -1]].any(1).all()
+            assert inside[:, [0, -1]].any(0).all()
+            covered[top:bottom, left:right] = True
+        assert covered[mask].all()
+
+
+@exported(WRITERS["yolo_segment"])
+def test_yolo_segment(out, items, rows):
+    for item, mask, polygons in yolo_rows(out, items):
+        drawn = np.zeros(mask.shape, bool)
+        if polygons:
+            coded = coco_mask.frPyObjects([each.ravel().tolist() for each in polygons], *mask.shape)
+            drawn = coco_mask.decode(coco_mask.merge(coded)).astype(bool)
+        filled = [ndimage.binary_fill_holes(each.mask, np.ones((3, 3))) for each in load_sample(item.entry).defects]
+        np.testing.assert_array_equal(drawn, np.logical_or.reduce([np.zeros(mask.shape, bool), *filled]))
 
 
 @exported(WRITERS["voc"])

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -93,3 +94,13 @@ def test_unlocated_images_are_files_beside_the_shards(shelf, tmp_path):
     WRITERS["webdataset"]([shelf.item("dent/0", "dent"), shelf.item("dent/1", "dent", [ring()])], tmp_path / "out")
     assert (tmp_path / "out/unlocated/real/dent/000.png").is_file()
     assert names(tmp_path / "out/train/real/shard-000000.tar")[0] == "real_000.png"
+
+
+def test_one_image_is_in_memory_at_a_time(shelf, tmp_path):
+    pixels = shelf.rng.integers(0, 256, (400, 400, 3)).astype(np.uint8)
+    items = [shelf.item(f"good/{number}", pixels=pixels) for number in range(40)]
+    tracemalloc.start()
+    WRITERS["webdataset"](items, tmp_path / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * pixels.nbytes
