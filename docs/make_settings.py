@@ -18,6 +18,7 @@ import annotated_types
 from pydantic import BaseModel
 
 from flawsmith.core.settings import nested_model
+from flawsmith.data.writers import WRITERS
 from flawsmith.inspectors import INSPECTORS
 from flawsmith.recipes.settings import RunSettings
 
@@ -45,7 +46,7 @@ WORDS = {
     "SmallSegmentSettings.learning_rate": "the highest of each cycle",
     "ProofSettings.min_steps": "steps before which the base arm is not asked whether it has converged",
     "ProofSettings.max_steps": "steps at which training ends even if it has not converged",
-    "ExportSettings.formats": "registered names: mvtec, coco, yolo, yolo_segment, folder",
+    "ExportSettings.formats": f"registered names: {', '.join(WRITERS)}",
 }
 """Meanings of keys whose model says none. A key that gains a meaning in the code must leave this table."""
 

@@ -102,13 +102,18 @@ def write_image(path: Path, array: Image, metadata: Mapping[str, str] | None = N
         raise ImageError(f"{path}: only PNG files carry metadata: write to {path.with_suffix('.png').name}")
     plain = np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array)
     if suffix == ".png":
-        write_bytes(path, png_text.with_text(bytes(imagecodecs.png_encode(plain, level=_PNG_LEVEL)), metadata or {}))
+        write_bytes(path, png_text.with_text(png_bytes(plain), metadata or {}))
     elif suffix in (".tif", ".tiff"):
         write_bytes(path, tiff_bytes(plain))
     elif suffix == ".bmp" and array.dtype == np.uint8:
         write_bytes(path, _bmp(plain))
     else:
         raise ImageError(f"{path}: {array.dtype} images are written as png or tiff (bmp: uint8 only), not {suffix!r}")
+
+
+def png_bytes(plain: NDArray[Any]) -> bytes:
+    """Return a PNG file of an HW (grey) or HWC (RGB) array of uint8 or uint16; the same array gives the same bytes."""
+    return bytes(imagecodecs.png_encode(plain, level=_PNG_LEVEL))
 
 
 def write_mask(path: Path, mask: Mask) -> None:

@@ -8,20 +8,18 @@ import yaml
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from scipy import ndimage
+from shelf import BIRTH, SIZE_HW, Shelf, mixed, ring, rows, square
 from skimage.draw import disk
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.files import sha256_tree
-from flawsmith.core.records import GOOD, Defect, Entry, MaskFile
-from flawsmith.data.image_io import read_mask, read_metadata, write_image, write_mask
+from flawsmith.core.records import Defect, Entry, MaskFile
+from flawsmith.data.image_io import read_mask, read_metadata
 from flawsmith.data.writers import WRITERS, ExportItem
-from flawsmith.data.writers.coco import segmentation
+from flawsmith.data.writers.coco import polygons, segmentation
 from flawsmith.data.writers.items import safe_name
 from flawsmith.data.writers.outlines import outer_outlines, outlines, separated, signed_area
 from flawsmith.data.writers.yolo import box_rows
-
-BIRTH = {"id": "x/0", "generator": "local", "seed": 3}
-SIZE_HW = (50, 70)
 
 
 def blob(rng, size_hw=SIZE_HW, sigma=3.0, share=0.1):
@@ -29,74 +27,33 @@ def blob(rng, size_hw=SIZE_HW, sigma=3.0, share=0.1):
     return field > np.quantile(field, 1 - share)
 
 
-class Shelf:
-    """Makes entries on disk."""
-
-    def __init__(self, root):
-        self.root, self.rng = root, np.random.default_rng(0)
-
-    def item(self, name, label=GOOD, masks=(), synthetic=False, split="train", suffix="png"):
-        image = self.rng.integers(0, 256, (*SIZE_HW, 3)).astype(np.uint8)
-        file = self.root / f"{name}.{suffix}"
-        write_image(file, image, {"flawsmith:birth": json.dumps(BIRTH)} if synthetic else None)
-        files = []
-        for number, mask in enumerate(masks):
-            path = self.root / "masks" / f"{name}_{number}.png"
-            write_mask(path, mask)
-            files.append(MaskFile(path, label))
-        entry = Entry(name, file, label, name, tuple(files))
-        return ExportItem(entry, synthetic, split, BIRTH if synthetic else None)
-
-
 @pytest.fixture
 def shelf(tmp_path):
     return Shelf(tmp_path / "in")
 
 
-def rows(folder):
-    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-
-
-def square(top, left, side):
-    mask = np.zeros(SIZE_HW, bool)
-    mask[top : top + side, left : left + side] = True
-    return mask
-
-
-def ring():
-    return square(10, 10, 20) & ~square(15, 15, 6)
-
-
-def mixed(shelf):
-    return [
-        shelf.item("good/a b", suffix="bmp"),
-        shelf.item("good/é", split="val", suffix="tiff"),
-        shelf.item("Kratzer groß/1", "Kratzer groß", [square(3, 4, 9)]),
-        shelf.item("dent/1", "dent", [ring()], split="val"),
-        shelf.item("dent/known class only", "dent"),
-        shelf.item("dent/00000", "dent", [square(0, 0, 5), square(30, 50, 20)], synthetic=True),
-        shelf.item("dent/00001", "dent", [square(45, 65, 5)], synthetic=True),
-    ]
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_coco_masks_come_back_exactly(seed):
-    mask = blob(np.random.default_rng(seed), share=[0.01, 0.1, 0.5, 0.9][seed % 4], sigma=[0.5, 1, 3, 6][seed // 2])
-    found = segmentation(mask)
+def drawn(found):
+    """The mask that pycocotools makes of a segmentation."""
     coded = coco_mask.frPyObjects(found, *SIZE_HW)
-    decoded = coco_mask.decode(coded if isinstance(coded, dict) else coded[0]).astype(bool)
-    assert (decoded == mask).all()
+    return coco_mask.decode(coded if isinstance(coded, dict) else coco_mask.merge(coded)).astype(bool)
 
 
-def test_coco_polygons_are_used_for_simple_shapes():
+@pytest.mark.parametrize("shape", [segmentation, polygons])
+@pytest.mark.parametrize("seed", range(8))
+def test_coco_masks_come_back_exactly(seed, shape):
+    mask = blob(np.random.default_rng(seed), share=[0.01, 0.1, 0.5, 0.9][seed % 4], sigma=[0.5, 1, 3, 6][seed // 2])
+    assert (drawn(shape(mask)) == mask).all()
+
+
+def test_coco_polygons_are_used_for_shapes_without_holes():
     simple = square(5, 5, 12) | square(10, 12, 30)
     simple[disk((30, 40), 12)] = True
     found = segmentation(simple)
     assert isinstance(found, list)
-    decoded = coco_mask.decode(coco_mask.frPyObjects(found, *SIZE_HW)[0]).astype(bool)
-    assert (decoded & simple).sum() / (decoded | simple).sum() > 0.99
+    assert (drawn(found) == simple).all()
+    assert len(segmentation(square(0, 0, 3) | square(9, 9, 3))) == 2
     assert isinstance(segmentation(ring()), dict)
-    assert isinstance(segmentation(square(0, 0, 3) | square(9, 9, 3)), dict)
+    assert isinstance(polygons(ring()), list)
 
 
 def test_coco_polygons_of_thin_diagonal_lines_keep_their_area():
@@ -104,8 +61,7 @@ def test_coco_polygons_of_thin_diagonal_lines_keep_their_area():
     line[np.arange(40), np.arange(40)] = line[np.arange(40), np.arange(1, 41)] = True
     found = segmentation(line)
     assert isinstance(found, list)
-    decoded = coco_mask.decode(coco_mask.frPyObjects(found, *SIZE_HW)[0]).astype(bool)
-    assert (decoded == line).all()
+    assert (drawn(found) == line).all()
 
 
 def test_coco_export_opens_in_pycocotools(shelf, tmp_path):
@@ -129,9 +85,19 @@ def test_coco_export_opens_in_pycocotools(shelf, tmp_path):
     assert held["category_id"] == 2
 
 
+def test_coco_polygons_say_holes_too(shelf, tmp_path):
+    speckled = blob(np.random.default_rng(4), sigma=1, share=0.7)
+    WRITERS["coco_polygons"]([shelf.item("dent/0", "dent", [speckled], synthetic=True)], tmp_path / "out")
+    coco = COCO(tmp_path / "out" / "train" / "annotations.json")
+    (annotation,) = coco.dataset["annotations"]
+    assert isinstance(annotation["segmentation"], list)
+    assert (coco.annToMask(annotation).astype(bool) == speckled).all()
+    assert annotation["area"] == speckled.sum()
+
+
 def test_a_real_mask_of_two_far_parts_is_two_instances_and_of_two_near_parts_one():
-    assert len(separated(square(0, 0, 5) | square(30, 50, 10))) == 2
-    assert len(separated(square(10, 10, 8) | square(10, 20, 8))) == 1
+    assert len(list(separated(square(0, 0, 5) | square(30, 50, 10)))) == 2
+    assert len(list(separated(square(10, 10, 8) | square(10, 20, 8)))) == 1
     far = blob(np.random.default_rng(1), sigma=1.5)
     assert (sum(part.astype(int) for part in separated(far)) == far).all()
 
@@ -178,9 +144,8 @@ def test_yolo_polygons_draw_the_mask_again(shelf, tmp_path):
     shape[disk((25, 30), 14)] = True
     WRITERS["yolo_segment"]([shelf.item("dent/0", "dent", [shape])], tmp_path / "out")
     ((number, points),) = read_yolo(tmp_path / "out" / "labels" / "train" / "real_000.txt", SIZE_HW)
-    drawn = coco_mask.decode(coco_mask.frPyObjects([points.ravel().tolist()], *SIZE_HW)[0]).astype(bool)
     assert number == 0
-    assert (drawn == shape).all()
+    assert (drawn([points.ravel().tolist()]) == shape).all()
 
 
 def test_mvtec_shape(shelf, tmp_path):
@@ -222,8 +187,8 @@ def test_folder_keeps_real_and_synthetic_apart(shelf, tmp_path):
     WRITERS["folder"](mixed(shelf), tmp_path / "out")
     assert (tmp_path / "out/real/good/train_000.bmp").is_file()
     assert (tmp_path / "out/synthetic/dent/train_001.png").is_file()
-    assert (tmp_path / "out/masks/synthetic/dent/train_001.png").is_file()
-    assert not (tmp_path / "out/masks/real/good").exists()
+    assert (tmp_path / "out/synthetic/masks/dent/train_001.png").is_file()
+    assert not (tmp_path / "out/real/masks/good").exists()
     assert {row["file"].split("/")[0] for row in rows(tmp_path / "out") if row["synthetic"]} == {"synthetic"}
 
 

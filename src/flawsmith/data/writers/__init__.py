@@ -1,7 +1,12 @@
-"""Writers: an export format per file; importing this package enters them all in `WRITERS`."""
+"""Writers: an export format per file. Every file of this folder is imported, so a new format needs no other."""
 
-from flawsmith.data.writers import coco, mvtec, plain, yolo  # noqa: F401  (imported to be registered)
+import importlib
+import pkgutil
+
 from flawsmith.data.writers.items import ExportItem
 from flawsmith.data.writers.registry import WRITERS, ExportWriter
+
+for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+    importlib.import_module(f"{__name__}.{_module}")
 
 __all__ = ["WRITERS", "ExportItem", "ExportWriter"]

@@ -39,6 +39,10 @@ class Export:
         """
         file = name + item.entry.image.suffix.lower()
         copy(item.entry.image, self.out / file)
+        self.note(item, file, located=located, **more)
+
+    def note(self, item: ExportItem, file: str, *, located: bool = True, **more: Any) -> None:
+        """Note in the manifest that `file` is the item's image, which is written already."""
         row = {
             "file": file,
             "label": item.entry.label,

@@ -26,24 +26,22 @@ def instances_of(item: ExportItem, defects: tuple[Defect, ...]) -> Iterator[Defe
             yield from (Defect(defect.label, mask) for mask in separated(defect.mask))
 
 
-def separated(mask: Mask) -> list[Mask]:
-    """Return groups of parts of a mask (HW bool) that lie apart, from top to bottom; nearby fragments stay together.
+def separated(mask: Mask) -> Iterator[Mask]:
+    """Yield groups of parts of a mask (HW bool) that lie apart, from top to bottom; nearby fragments stay together.
 
     >>> [int(part.sum()) for part in separated(np.arange(40)[None] % 20 < 4)]
     [4, 4]
     """
     if not mask.any():
-        return []
+        return
     left, top, right, bottom = (int(each) for each in Defect("", mask).box_xyxy)
     inner = mask[top:bottom, left:right]
     gap = max(LEAST_GAP_PX, GAP_SHARE * float(np.hypot(*inner.shape)))
     parts, count = ndimage.label(ndimage.distance_transform_edt(~inner) <= gap / 2, structure=np.ones((3, 3), int))
-    groups = []
     for number in range(1, count + 1):
         whole = np.zeros_like(mask)
         whole[top:bottom, left:right] = inner & (parts == number)
-        groups.append(whole)
-    return groups
+        yield whole
 
 
 def outlines(mask: Mask) -> list[NDArray[np.float64]]:
@@ -79,6 +77,23 @@ def signed_area(polygon: NDArray[np.float64]) -> float:
 def outer_outlines(mask: Mask) -> list[NDArray[np.float64]]:
     """Return one outline per part of a mask; holes are left out."""
     return [each for each in outlines(mask) if signed_area(each) > 0]
+
+
+def cut_outlines(mask: Mask) -> list[NDArray[np.float64]]:
+    """Return outlines without holes that fill exactly the mask: a part with a hole is cut through it, top to bottom.
+
+    >>> ring = np.ones((3, 3), bool)
+    >>> ring[1, 1] = False
+    >>> [signed_area(each) for each in cut_outlines(ring)]
+    [3.0, 5.0]
+    """
+    found = outlines(mask)
+    holes = [each for each in found if signed_area(each) < 0]
+    if not holes:
+        return found
+    column = int(holes[len(holes) // 2][:, 0].min())
+    left = np.arange(mask.shape[1]) < column
+    return [*cut_outlines(mask & left), *cut_outlines(mask & ~left)]
 
 
 def run_lengths(mask: Mask) -> list[int]:

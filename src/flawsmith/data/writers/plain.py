@@ -1,4 +1,4 @@
-"""A folder per class: real/CLASS and synthetic/CLASS, masks alongside under masks/."""
+"""A folder per class: real/CLASS and synthetic/CLASS, each with its masks under masks/CLASS."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from flawsmith.data.writers.registry import WRITERS
 
 @WRITERS.register("folder")
 def write_folder(items: Sequence[ExportItem], out: Path) -> None:
-    """Write real/CLASS/SPLIT_NNN.suffix, synthetic/CLASS/... and masks/(real|synthetic)/CLASS/SPLIT_NNN.png.
+    """Write real/CLASS/SPLIT_NNN.suffix, real/masks/CLASS/SPLIT_NNN.png, and the same under synthetic/.
 
-    The mask is the union of an image's defects; images without one (good, or only the class known) have none.
+    Each of the two is a data set that can be opened by itself. The mask is the union of an image's defects; images
+    without one (good, or only the class known) have none.
     """
     width = padding(items)
     with export_into(items, out, "folder") as export:
@@ -24,9 +25,10 @@ def write_folder(items: Sequence[ExportItem], out: Path) -> None:
             return
         for item in items:
             sample = load_sample(item.entry)
-            folder = f"{item.origin}/{safe_name(sample.label)}"
-            name = f"{folder}/{item.split}_{export.number(f'{folder}/{item.split}', width)}"
-            mask = f"masks/{name}.png" if sample.defects else None
+            label = safe_name(sample.label)
+            prefix = f"{item.origin}/{label}/{item.split}"
+            stem = f"{item.split}_{export.number(prefix, width)}"
+            mask = f"{item.origin}/masks/{label}/{stem}.png" if sample.defects else None
             if mask is not None:
                 write_mask(out / mask, sample.mask)
-            export.put(item, name, located=is_located(sample), mask=mask)
+            export.put(item, f"{item.origin}/{label}/{stem}", located=is_located(sample), mask=mask)
