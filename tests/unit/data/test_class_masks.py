@@ -318,6 +318,14 @@ def test_wrong_colour_files_are_named(tmp_path, content, message):
         read_catalog(tmp_path)
 
 
+def test_a_line_of_white_space_or_digits_is_refused_at_once(tmp_path):
+    class_colour(tmp_path)
+    for piece in (" ", "\t", "1,", "1 ", "9"):
+        (tmp_path / "colours.csv").write_text("scratch,200,0,40\na,1" + piece * 100_000 + "x\n")
+        with pytest.raises(DataError, match="line 2"):
+            read_catalog(tmp_path, layout="class_colour")
+
+
 def test_a_table_without_colours_is_no_colour_file(tmp_path):
     class_index(tmp_path)
     write_text(tmp_path / "classes.csv", "number,name\n1,dent\n2,scratch\n")

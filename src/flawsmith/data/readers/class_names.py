@@ -15,8 +15,9 @@ from flawsmith.data.readers.tables import read_text
 _NUMBER_FILES = ("classes.txt", "classes.json", "labels.txt")
 _COLOUR_FILES = ("colours.csv", "colors.csv", "classes.csv", "class_dict.csv", "labelmap.txt")
 _BACKGROUND = frozenset({"background", "bg", "_background_", "__background__", "none", "__ignore__", "ignore", "void"})
-_NUMBERED = re.compile(r"(\d{1,5})\s*[:=,;\s]\s*(.*\S)")
-_COLOUR = re.compile(r'"?(.*?[^\s"])"?\s*[,;:\t]\s*(\d+)\s*[,;\t ]\s*(\d+)\s*[,;\t ]\s*(\d+)\s*(?::.*)?')
+# Both see lines without runs of white space, so that no line takes long to match.
+_NUMBERED = re.compile(r"(\d{1,5}) ?[:=,; ] ?(.*\S)")
+_COLOUR = re.compile(r'"?(.*?[^ "])"? ?[,;: ] ?(\d+) ?[,; ] ?(\d+) ?[,; ] ?(\d+) ?(?::.*)?')
 
 
 def is_background(name: str) -> bool:
@@ -65,7 +66,7 @@ def _existing(folders: Iterable[Path], names: Iterable[str]) -> Iterator[Path]:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    lines = ((number, " ".join(line.split())) for number, line in enumerate(text.split("\n"), 1))
     return [(number, line) for number, line in lines if line and not line.startswith("#")]
 
 
@@ -110,7 +111,7 @@ def _colours(matches: list[tuple[str, str, re.Match[str] | None]]) -> dict[int, 
     for place, line, match in matches:
         red, green, blue = (min(int(match[part][:9]), 256) for part in (2, 3, 4)) if match else (256, 256, 256)
         if match is None or max(red, green, blue) > 255:
-            raise DataError(f"{place}: expected name,red,green,blue with values from 0 to 255, got {line!r}")
+            raise DataError(f"{place}: expected name,red,green,blue with values from 0 to 255, got {line[:80]!r}")
         colour = red << 16 | green << 8 | blue
         if names.setdefault(colour, match[1]) != match[1]:
             raise DataError(f"{place}: {names[colour]!r} and {match[1]!r} have one colour: give each its own")
