@@ -49,6 +49,11 @@ def test_a_table_wins_over_folders_but_must_have_labels_or_masks(tmp_path):
     assert len(read_catalog(tmp_path)) == 1
 
 
+def test_a_table_of_run_lengths_is_no_table_of_paths(root):
+    write_text(root / "train.csv", "image,class,EncodedPixels\n0.png,1,3 4\n")
+    assert detect(root) == "pairs"
+
+
 def test_a_table_of_images_alone_is_read_by_name_as_good_parts(root):
     write_text(root / "list.csv", "image\n0.png\n")
     assert seen(read_catalog(root, layout="csv")) == [("0", GOOD, [], "0", None)]

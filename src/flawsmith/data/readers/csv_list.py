@@ -15,6 +15,8 @@ from flawsmith.data.readers.registry import READERS
 from flawsmith.data.readers.tables import Row, Table, columns_of, path_inside, read_table
 
 _NOT_LISTS = (GROUPS_FILE, "image_anno.csv")
+_RUNS = "encodedpixels"
+"""A table with this column holds masks as run lengths, not as files."""
 _IMAGE = ("image", "file", "path", "filename", "image_path")
 _LABEL = ("label", "class")
 _MASK = ("mask", "mask_path")
@@ -70,7 +72,8 @@ class CsvReader:
 def _lists(root: Path) -> list[Path]:
     files = sorted(root.iterdir()) if root.is_dir() else []
     tables = (file for file in files if file.suffix.lower() in (".csv", ".tsv") and not file.name.startswith("."))
-    return [file for file in tables if file.name.casefold() not in _NOT_LISTS and _column(columns_of(file), _IMAGE)]
+    columns = {file: columns_of(file) for file in tables if file.name.casefold() not in _NOT_LISTS}
+    return [file for file, named in columns.items() if _column(named, _IMAGE) and _RUNS not in named]
 
 
 def _column(columns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
