@@ -87,13 +87,14 @@ class Sample:
 class MaskFile:
     """A mask on disk: pixels whose value is at least `threshold` (in the file's own units) belong to `label`.
 
-    `value`, where given, selects the pixels equal to it instead (instance or class-index masks).
+    `value`, where given, selects the pixels equal to it instead: a number (instance or class-index masks), or red,
+    green and blue (masks with a colour per class).
     """
 
     path: Path
     label: str
     threshold: int = 128
-    value: int | None = None
+    value: int | tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,12 @@ def _entry_to_json(entry: Entry, root: Path) -> dict[str, Any]:
 
 def _entry_from_json(data: Mapping[str, Any], root: Path) -> Entry:
     rows = data["masks"]
-    masks = tuple(MaskFile(root / row["path"], row["label"], row["threshold"], row["value"]) for row in rows)
+    masks = tuple(MaskFile(root / row["path"], row["label"], row["threshold"], _value(row["value"])) for row in rows)
     return Entry(data["id"], root / data["image"], data["label"], data["group"], masks, data["split"])
+
+
+def _value(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

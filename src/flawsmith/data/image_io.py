@@ -73,12 +73,12 @@ def image_size_hw(path: Path) -> tuple[int, int]:
 def read_mask(mask_file: MaskFile, size_hw: tuple[int, int]) -> Mask:
     """Read a mask as HW bool: where any channel reaches the threshold, or where the pixel equals `value`.
 
-    With `value`, palette files count by index and 1-bit files as 0 and 1. Raises ImageError where the file cannot be
-    read or its size is not `size_hw`.
+    With a number as `value`, palette files count by index and 1-bit files as 0 and 1. Raises ImageError where the file
+    cannot be read or its size is not `size_hw`.
     """
     path = mask_file.path
     with _naming(path):
-        array = _decode(path, indices=mask_file.value is not None)
+        array = _decode(path, indices=isinstance(mask_file.value, int))
     if array.shape[:2] != tuple(size_hw):
         raise ImageError(
             f"{path}: the mask is {array.shape[1]} x {array.shape[0]} pixels but its image is "
@@ -87,6 +87,16 @@ def read_mask(mask_file: MaskFile, size_hw: tuple[int, int]) -> Mask:
     if mask_file.value is not None:
         return np.asarray((array == mask_file.value).all(axis=2))
     return np.asarray((array >= mask_file.threshold).any(axis=2))
+
+
+def read_classes(path: Path) -> NDArray[Any]:
+    """Read a mask of classes as it is stored: HW numbers, or HWC colours where its channels differ.
+
+    Palette files give their indices, 1-bit files 0 and 1. Raises ImageError as `read_image` does.
+    """
+    with _naming(path):
+        array = _decode(path, indices=True)
+    return array if (array != array[..., :1]).any() else array[..., 0]
 
 
 def write_image(path: Path, array: Image, metadata: Mapping[str, str] | None = None) -> None:

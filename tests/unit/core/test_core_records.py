@@ -98,6 +98,16 @@ def test_a_catalog_goes_through_json_unharmed():
     assert before.to_json()["entries"][0]["image"] == "i/1.png"
 
 
+def test_a_mask_of_a_colour_goes_through_json_and_older_json_is_read():
+    mask = MaskFile(Path("/data/set/m.png"), "pit", value=(255, 0, 7))
+    before = Catalog("set", Path("/data/set"), "x", (Entry("a", Path("/data/set/a.png"), "pit", "a", (mask,)),))
+    assert Catalog.from_json(json.loads(json.dumps(before.to_json()))) == before
+    row = {"path": "m/1.png", "label": "pit", "threshold": 128, "value": None}
+    entry = {"id": "a", "image": "a.png", "label": "pit", "group": "a", "masks": [row], "split": None}
+    older = {"name": "set", "root": "/data/set", "layout": "folder", "entries": [entry]}
+    assert Catalog.from_json(older).entries[0].masks == (MaskFile(Path("/data/set/m/1.png"), "pit"),)
+
+
 def test_a_catalog_moves_with_its_root():
     moved = {**catalog().to_json(), "root": "/new"}
     found = Catalog.from_json(moved)

@@ -15,6 +15,7 @@ from flawsmith.core.records import MaskFile
 from flawsmith.data.image_io import (
     MOST_PIXELS,
     image_size_hw,
+    read_classes,
     read_image,
     read_mask,
     read_metadata,
@@ -226,5 +227,22 @@ def test_mask_threshold_counts_any_channel_and_value_counts_exactly(tmp_path):
     palette.save(path)
     np.testing.assert_array_equal(read_mask(MaskFile(path, "x", value=3), (13, 17)), classes[..., 0] == 3)
     np.testing.assert_array_equal(read_mask(MaskFile(path, "x"), (13, 17)), classes[..., 0] != 1)
+    np.testing.assert_array_equal(read_mask(MaskFile(path, "x", value=(0, 0, 255)), (13, 17)), classes[..., 0] == 2)
+    np.testing.assert_array_equal(read_classes(path), classes[..., 0])
     Pillow.fromarray(classes[..., 0] == 1).save(path)
     np.testing.assert_array_equal(read_mask(MaskFile(path, "x", value=1), (13, 17)), classes[..., 0] == 1)
+
+
+def test_a_colour_selects_pixels_equal_in_every_channel(tmp_path):
+    path = tmp_path / "m.png"
+    image = noise(3) // 128 * 255
+    write_image(path, image)
+    expected = (image == (255, 0, 255)).all(2)
+    assert expected.any()
+    np.testing.assert_array_equal(read_mask(MaskFile(path, "x", value=(255, 0, 255)), (13, 17)), expected)
+    np.testing.assert_array_equal(read_classes(path), image)
+    grey = noise(1) % 3
+    for array in (grey, np.repeat(grey, 3, 2)):
+        write_image(path, array)
+        np.testing.assert_array_equal(read_mask(MaskFile(path, "x", value=(2, 2, 2)), (13, 17)), grey[..., 0] == 2)
+        np.testing.assert_array_equal(read_classes(path), grey[..., 0])

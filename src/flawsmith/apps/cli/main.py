@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from flawsmith import __version__
+from flawsmith.apps.cli.layouts import show_layouts
 from flawsmith.core.errors import FlawsmithError, SettingsError
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -29,6 +30,10 @@ Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run folde
 Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="YAML", help="File of settings.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 Print = Annotated[bool, typer.Option("--print-config", help="Print the resolved settings as YAML and stop.")]
+Layouts = Annotated[
+    bool,
+    typer.Option("--layouts", is_eager=True, callback=show_layouts, help="List how DATA may be laid out, and stop."),
+]
 
 ROUTE = {
     "run": ("report", "The whole way: check, split, fit, generate, filter, export, prove, report."),
@@ -50,6 +55,7 @@ def _command(name: str, until: str, summary: str) -> None:
         config: Config = None,
         quiet: Quiet = False,
         print_config: Print = False,
+        layouts: Layouts = False,
     ) -> None:
         from flawsmith.recipes.run import run, run_settings
 

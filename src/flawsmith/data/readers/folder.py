@@ -26,7 +26,16 @@ class FolderReader:
     """CLASS/* or CLASS/images/*, masks in masks/CLASS/ or CLASS/masks/, the good ones in good, ok, normal, free ….
 
     A folder `images` above the classes (images/CLASS beside masks/CLASS) is seen through.
+
+        DATA/
+          good/001.png
+          scratch/001.png
+          dent/001.png
+          masks/scratch/001.png
+          masks/dent/001.png
     """
+
+    gives_way = True
 
     def recognises(self, root: Path) -> bool:
         """Return whether there are folders of images, none of them a split, and no masks beside the images."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Catalog, Entry
+from flawsmith.data.readers.tables import read_table
 
 GROUPS_FILE = "groups.csv"
 
@@ -34,17 +34,11 @@ def with_groups(catalog: Catalog, file: Path) -> Catalog:
 
 
 def _rows(file: Path) -> list[tuple[str, str]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the groups file {file}: {error}") from error
-    head = text.split("\n", 1)[0]
-    rows = csv.DictReader(text.splitlines(), delimiter=";" if ";" in head and "," not in head else ",")
-    columns = {(name or "").strip().casefold(): name for name in rows.fieldnames or ()}
-    if not {"file", "group"} <= columns.keys():
-        found = ", ".join(rows.fieldnames or ())
+    table = read_table(file)
+    if not {"file", "group"} <= set(table.columns):
+        found = ", ".join(table.columns)
         raise DataError(f"{file}: expected the columns file and group, got {found or 'an empty file'}")
-    cells = (((row[columns["file"]] or "").strip(), (row[columns["group"]] or "").strip()) for row in rows)
+    cells = ((row.cells["file"], row.cells["group"]) for row in table.rows)
     return [(PurePosixPath(name.replace("\\", "/")).as_posix(), group) for name, group in cells if name]
 
 

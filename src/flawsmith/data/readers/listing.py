@@ -25,7 +25,8 @@ SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "train", "valid":
 """Folder names that declare a split, and the split they declare."""
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 _MASK_ENDING = re.compile(r"[_\-. ](mask|gt|label|groundtruth)$", re.IGNORECASE)
-_LOSSY = (".jpg", ".jpeg")
+LOSSY = (".jpg", ".jpeg")
+"""Suffixes of files that cannot be masks, because their pixels are not what was drawn."""
 _SUFFIX_RANK = {".jpg": 0, ".jpeg": 0, ".tif": 1, ".tiff": 1, ".bmp": 2, ".png": 3}
 """Of two files with one stem, the photograph is the one with the lower rank."""
 
@@ -100,7 +101,7 @@ def pair_up(files: Sequence[Path]) -> list[tuple[Path, Path | None]]:
 def _pairs_of(group: list[Path], mask: Path | None) -> list[tuple[Path, Path | None]]:
     ranked = sorted(group, key=lambda path: _SUFFIX_RANK[path.suffix.lower()])
     first, last = ranked[0].suffix.lower(), ranked[-1].suffix.lower()
-    if mask is None and last not in _LOSSY and _SUFFIX_RANK[first] < _SUFFIX_RANK[last]:
+    if mask is None and last not in LOSSY and _SUFFIX_RANK[first] < _SUFFIX_RANK[last]:
         mask = ranked.pop()
     return [(image, mask) for image in ranked]
 

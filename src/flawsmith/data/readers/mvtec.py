@@ -27,7 +27,15 @@ class MvtecReader:
 
     Defect classes under train/ are read too; their masks lie in ground_truth/train/CLASS, or in ground_truth/CLASS
     where no test image of the class has the same number.
+
+        DATA/
+          train/good/000.png
+          test/good/000.png
+          test/scratch/000.png
+          ground_truth/scratch/000_mask.png
     """
+
+    gives_way = True
 
     def recognises(self, root: Path) -> bool:
         """Return whether train/ or test/ hold folders of images."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -11,20 +10,33 @@ from flawsmith.core.errors import DataError, LayoutError
 from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.core.registry import unknown
 from flawsmith.data.readers.groups import GROUPS_FILE, with_groups
+from flawsmith.data.readers.layouts import layout as described
 from flawsmith.data.readers.registry import READERS
+
+
+def recognised(root: Path) -> list[str]:
+    """Return the layouts that a folder can be read as.
+
+    A reader whose attribute `gives_way` is true goes by folders' names alone: it counts only where no reader
+    recognises a file that says what is what.
+    """
+    names = [name for name in READERS if READERS[name].recognises(root)]
+    firm = [name for name in names if not getattr(READERS[name], "gives_way", False)]
+    return firm or names
 
 
 def detect(root: Path) -> str:
     """Return the name of the layout that recognises a folder.
 
-    Raises LayoutError, saying what was looked for, where none does or more than one.
+    Raises LayoutError, saying what was looked for, where none does or more than one; DataError where a table in the
+    folder cannot be read.
     """
     if not root.is_dir():
         raise LayoutError(f"{root} is not a folder: give the folder that holds the images")
-    names = [name for name in READERS if READERS[name].recognises(root)]
+    names = recognised(root)
     if len(names) == 1:
         return names[0]
-    looked = "; ".join(f"{name}: {_looks(name)}" for name in names or READERS)
+    looked = "; ".join(f"{name}: {described(name).summary}" for name in names or READERS)
     if names:
         raise LayoutError(f"{root} can be read in {len(names)} ways, name one as the layout: {looked}")
     raise LayoutError(f"{root} has no known layout. Looked for {looked}")
@@ -49,16 +61,12 @@ def read_catalog(
         raise LayoutError(unknown(READERS.kind, name, READERS))
     catalog = READERS[name].read(root)
     if not len(catalog):
-        raise LayoutError(f"{root}: no images for the layout {name!r}. It is: {_looks(name)}")
+        raise LayoutError(f"{root}: no images for the layout {name!r}. It is: {described(name).summary}")
     if groups is None and (root / GROUPS_FILE).is_file():
         groups = root / GROUPS_FILE
     catalog = catalog if groups is None else with_groups(catalog, groups)
     catalog = catalog if good is None else _with_good(catalog, good)
     return catalog if classes is None else _with_classes(catalog, classes)
-
-
-def _looks(name: str) -> str:
-    return (inspect.getdoc(READERS[name]) or name).splitlines()[0]
 
 
 def _with_good(catalog: Catalog, good: Sequence[str]) -> Catalog:

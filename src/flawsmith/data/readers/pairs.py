@@ -31,7 +31,16 @@ class PairsReader:
 
     Where no folder is named like good parts (good, ok, free …), a folder without any mask holds the good parts.
     Without class folders, images without a mask are good.
+
+        DATA/
+          good/001.jpg
+          scratch/001.jpg
+          scratch/001.png
+          dent/001.png
+          dent/001_mask.png
     """
+
+    gives_way = True
 
     def recognises(self, root: Path) -> bool:
         """Return whether some image has its mask beside it."""
