@@ -17,11 +17,12 @@ from flawsmith.data.readers.registry import READERS
 def detect(root: Path) -> str:
     """Return the name of the layout that recognises a folder.
 
-    Raises LayoutError, saying what was looked for, where none does or more than one.
+    Where label files and folders of images are both recognised, mask pictures go before label files, and these before
+    folder names alone. Raises LayoutError, saying what was looked for, where none does or more than one.
     """
     if not root.is_dir():
         raise LayoutError(f"{root} is not a folder: give the folder that holds the images")
-    names = [name for name in READERS if READERS[name].recognises(root)]
+    names = _saying_most(root, [name for name in READERS if READERS[name].recognises(root)])
     if len(names) == 1:
         return names[0]
     looked = "; ".join(f"{name}: {_looks(name)}" for name in names or READERS)
@@ -55,6 +56,14 @@ def read_catalog(
     catalog = catalog if groups is None else with_groups(catalog, groups)
     catalog = catalog if good is None else _with_good(catalog, good)
     return catalog if classes is None else _with_classes(catalog, classes)
+
+
+def _saying_most(root: Path, names: list[str]) -> list[str]:
+    by_files = [name for name in names if getattr(READERS[name], "label_files", False)]
+    if not by_files or len(names) == 1:
+        return names
+    others = [name for name in names if name not in by_files]
+    return [name for name in others if any(entry.masks for entry in READERS[name].read(root))] or by_files
 
 
 def _looks(name: str) -> str:
