@@ -61,7 +61,8 @@ class DrawnMask:
 
     def numbers_to_json(self) -> dict[str, Any]:
         """Return all but path and label as plain JSON data, each row of numbers as one text."""
-        rows = [" ".join(repr(number) for number in row) for row in self.numbers]
+        number = int if self.kind == "runs" else float
+        rows = [" ".join(repr(number(each)) for each in row) for row in self.numbers]
         size = None if self.size_hw is None else list(self.size_hw)
         return {"kind": self.kind, "numbers": rows, "relative": self.relative, "size_hw": size}
 
