@@ -1,8 +1,9 @@
 """Our metrics against torchmetrics' and anomalib's on the same arrays, in turn, in one run.
 
 500 images of 256 x 256: rows `pixel_ap_ratio` (torchmetrics) and `pro_ratio` (anomalib, where installed), seconds of
-ours over seconds of theirs, from score maps to the number. 500 images' features of 2048 numbers, as Inception gives them:
-rows `fid_ratio` and `kid_ratio` (torchmetrics). Each row says both values; they must agree to 1e-4 (FID: of its size).
+ours over seconds of theirs, from score maps to the number. 500 images' features of 2048 numbers, as Inception gives
+them: rows `fid_ratio` and `kid_ratio` (torchmetrics). Each row says both values; they must agree to 1e-4 (FID: of its
+size).
 
     python benchmarks/speed_metrics.py
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from flawsmith.core.files import write_text
+from flawsmith.core.files import write_json, write_text
 from flawsmith.data.image_io import write_image, write_mask
 
 SIZE_HW = (10, 12)
@@ -84,6 +84,39 @@ def table(root: Path) -> None:
     )
 
 
+def coco(root: Path) -> None:
+    photos(root, "images/0.jpg", "images/1.jpg")
+    height, width = SIZE_HW
+    images = [{"id": n, "file_name": f"{n}.jpg", "height": height, "width": width} for n in (0, 1)]
+    outline = [4, 3, 9, 3, 9, 6, 4, 6]
+    found = [{"id": 1, "image_id": 1, "category_id": 5, "segmentation": [outline], "bbox": [4, 3, 5, 3]}]
+    write_json(
+        root / "annotations" / "all.json",
+        {"images": images, "annotations": found, "categories": [{"id": 5, "name": "scratch"}]},
+    )
+
+
+def yolo(root: Path) -> None:
+    photos(root, "images/train/0.jpg", "images/train/1.jpg")
+    height, width = SIZE_HW
+    write_text(root / "labels/train/1.txt", f"0 {6.5 / width} {4.5 / height} {5 / width} {3 / height}\n")
+    write_text(root / "data.yaml", "train: images/train\nnames: [scratch]\n")
+
+
+def voc(root: Path) -> None:
+    photos(root, "JPEGImages/0.jpg", "JPEGImages/1.jpg")
+    box = "<bndbox><xmin>5</xmin><ymin>4</ymin><xmax>9</xmax><ymax>6</ymax></bndbox>"
+    for number, found in ((0, ""), (1, f"<object><name>scratch</name>{box}</object>")):
+        text = f"<annotation><filename>{number}.jpg</filename>{found}</annotation>\n"
+        write_text(root / f"Annotations/{number}.xml", text)
+
+
+def rle_csv(root: Path) -> None:
+    photos(root, "train_images/0.jpg", "train_images/1.jpg")
+    runs = " ".join(f"{column * SIZE_HW[0] + 4} 3" for column in range(4, 9))
+    write_text(root / "train.csv", f"ImageId,ClassId,EncodedPixels\n1.jpg,scratch,{runs}\n")
+
+
 EXAMPLES = {
     "mvtec": mvtec,
     "folder": folder,
@@ -92,5 +125,9 @@ EXAMPLES = {
     "class_index": class_index,
     "class_colour": class_colour,
     "csv": table,
+    "coco": coco,
+    "yolo": yolo,
+    "voc": voc,
+    "rle_csv": rle_csv,
 }
 """What writes an example of a layout into an empty folder, by the layout's name."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import DataError
 
 GOOD = "good"
@@ -97,6 +98,10 @@ class MaskFile:
     value: int | tuple[int, int, int] | None = None
 
 
+MaskSource = MaskFile | DrawnMask
+"""Where the mask of one defect comes from: a picture, or numbers in a label file."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One image of a data set, on disk.
@@ -110,7 +115,7 @@ class Entry:
     image: Path
     label: str
     group: str
-    masks: tuple[MaskFile, ...] = ()
+    masks: tuple[MaskSource, ...] = ()
     split: str | None = None
 
     def __post_init__(self) -> None:
@@ -176,18 +181,27 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def _entry_to_json(entry: Entry, root: Path) -> dict[str, Any]:
-    masks = [
-        {"path": _relative(mask.path, root), "label": mask.label, "threshold": mask.threshold, "value": mask.value}
-        for mask in entry.masks
-    ]
+    masks = [_mask_to_json(mask, root) for mask in entry.masks]
     plain = {"id": entry.id, "image": _relative(entry.image, root), "label": entry.label, "group": entry.group}
     return {**plain, "masks": masks, "split": entry.split}
 
 
+def _mask_to_json(mask: MaskSource, root: Path) -> dict[str, Any]:
+    plain = {"path": _relative(mask.path, root), "label": mask.label}
+    if isinstance(mask, DrawnMask):
+        return {**plain, **mask.numbers_to_json()}
+    return {**plain, "threshold": mask.threshold, "value": mask.value}
+
+
 def _entry_from_json(data: Mapping[str, Any], root: Path) -> Entry:
-    rows = data["masks"]
-    masks = tuple(MaskFile(root / row["path"], row["label"], row["threshold"], _value(row["value"])) for row in rows)
+    masks = tuple(_mask_from_json(row, root) for row in data["masks"])
     return Entry(data["id"], root / data["image"], data["label"], data["group"], masks, data["split"])
+
+
+def _mask_from_json(row: Mapping[str, Any], root: Path) -> MaskSource:
+    if "kind" in row:
+        return DrawnMask.from_json(root / row["path"], row)
+    return MaskFile(root / row["path"], row["label"], row["threshold"], _value(row["value"]))
 
 
 def _value(value: Any) -> Any:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import ImageError
-from flawsmith.core.records import GOOD, Catalog, Entry, MaskFile
+from flawsmith.core.records import GOOD, Catalog, Entry, MaskSource
 from flawsmith.data.image_io import image_size_hw, read_image, read_mask
 from flawsmith.data.loading import identical_files
 
@@ -20,8 +21,8 @@ FEW_GROUPS = 3
 class Problem:
     """One finding: the file (or folder) it is about, its kind, and what to do.
 
-    Kinds: unreadable, mask_size, empty_mask, identical_files, few_groups, mixed_group. An "error" cannot be worked
-    with, a "warning" should be looked at, a "note" is good to know.
+    Kinds: unreadable, mask_size, empty_mask, identical_files, few_groups, mixed_group, box_masks. An "error" cannot be
+    worked with, a "warning" should be looked at, a "note" is good to know.
     """
 
     file: Path
@@ -35,7 +36,13 @@ def check(catalog: Catalog) -> list[Problem]:
     problems = [problem for entry in catalog for problem in _check_files(entry)]
     missing = {problem.file for problem in problems if problem.kind == "unreadable"}
     there = catalog.with_entries(entry for entry in catalog if entry.image not in missing)
-    return [*problems, *_check_identical(there), *_check_counts(catalog), *_check_groups(catalog)]
+    return [
+        *problems,
+        *_check_identical(there),
+        *_check_counts(catalog),
+        *_check_groups(catalog),
+        *_check_boxes(catalog),
+    ]
 
 
 def _check_files(entry: Entry) -> Iterator[Problem]:
@@ -48,11 +55,12 @@ def _check_files(entry: Entry) -> Iterator[Problem]:
         yield from _check_mask(entry, mask, size_hw)
 
 
-def _check_mask(entry: Entry, file: MaskFile, size_hw: tuple[int, int]) -> Iterator[Problem]:
+def _check_mask(entry: Entry, file: MaskSource, size_hw: tuple[int, int]) -> Iterator[Problem]:
     try:
         empty = not read_mask(file, size_hw).any()
     except ImageError as error:
-        kind = "unreadable" if _size_hw(file.path) in (None, size_hw) else "mask_size"
+        readable = isinstance(file, DrawnMask) or _size_hw(file.path) not in (None, size_hw)
+        kind = "mask_size" if readable else "unreadable"
         yield Problem(file.path, kind, str(error), "error")
         return
     if empty and entry.label != GOOD:
@@ -66,15 +74,18 @@ def _size_hw(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def _empty_message(entry: Entry, file: MaskFile) -> str:
-    highest = int(read_image(file.path).max())
-    if file.value is not None:
-        seen = f"no pixel equals {file.value}"
-    elif highest:
-        seen = f"its brightest pixel is {highest}, below the threshold {file.threshold}"
-    else:
-        seen = "it is black"
+def _empty_message(entry: Entry, file: MaskSource) -> str:
+    seen = _why_empty(file)
     return f"the mask of the {entry.label!r} image {entry.id} is empty ({seen}): draw it, or only the class is used"
+
+
+def _why_empty(file: MaskSource) -> str:
+    if isinstance(file, DrawnMask):
+        return f"its {file.kind} cover no pixel of the image"
+    if file.value is not None:
+        return f"no pixel equals {file.value}"
+    highest = int(read_image(file.path).max())
+    return f"its brightest pixel is {highest}, below the threshold {file.threshold}" if highest else "it is black"
 
 
 def _check_identical(catalog: Catalog) -> Iterator[Problem]:
@@ -106,3 +117,11 @@ def _check_groups(catalog: Catalog) -> Iterator[Problem]:
         if len(labels) > 1:
             text = f"group {group!r} shows the classes {', '.join(labels)}: it counts for each of them"
             yield Problem(entries[0].image, "mixed_group", text, "note")
+
+
+def _check_boxes(catalog: Catalog) -> Iterator[Problem]:
+    masks = [mask for entry in catalog for mask in entry.masks]
+    boxes = [mask for mask in masks if isinstance(mask, DrawnMask) and mask.approximate]
+    if boxes:
+        text = f"{len(boxes)} of {len(masks)} masks are drawn from boxes: they hold sound pixels too; outlines say more"
+        yield Problem(boxes[0].path, "box_masks", text, "note")

@@ -18,10 +18,12 @@ from PIL.Image import fromarray
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import ImageError
 from flawsmith.core.files import write_bytes
-from flawsmith.core.records import Image, Mask, MaskFile
+from flawsmith.core.records import Image, Mask, MaskSource
 from flawsmith.data import png_text
+from flawsmith.data.rasterise import rasterise
 from flawsmith.data.tiff import tiff_bytes, tiff_orientation, tiff_pixels, tiff_size_hw
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
@@ -70,12 +72,14 @@ def image_size_hw(path: Path) -> tuple[int, int]:
             return _oriented_hw(_checked_hw(image.height, image.width), _orientation(image, kind))
 
 
-def read_mask(mask_file: MaskFile, size_hw: tuple[int, int]) -> Mask:
+def read_mask(mask_file: MaskSource, size_hw: tuple[int, int]) -> Mask:
     """Read a mask as HW bool: where any channel reaches the threshold, or where the pixel equals `value`.
 
-    With a number as `value`, palette files count by index and 1-bit files as 0 and 1. Raises ImageError where the file
-    cannot be read or its size is not `size_hw`.
+    With a number as `value`, palette files count by index and 1-bit files as 0 and 1. A mask given in numbers is drawn.
+    Raises ImageError where the file cannot be read or its size is not `size_hw`.
     """
+    if isinstance(mask_file, DrawnMask):
+        return rasterise(mask_file, size_hw)
     path = mask_file.path
     with _naming(path):
         array = _decode(path, indices=isinstance(mask_file.value, int))

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import DataError, ImageError
 from flawsmith.core.files import read_json, sha256_file, sha256_json, write_json
-from flawsmith.core.records import Catalog, Defect, Entry, Mask, Sample
+from flawsmith.core.records import Catalog, Defect, Entry, Mask, MaskSource, Sample
 from flawsmith.data.image_io import read_image, read_mask
 
 
@@ -47,6 +48,13 @@ def catalog_digest(catalog: Catalog) -> str:
     return sha256_json([_content(entry) for entry in catalog])
 
 
+def mask_content(mask: MaskSource) -> list[Any]:
+    """Return what a mask is, as plain data, but for where it lies. Raises ImageError where its picture is not there."""
+    if isinstance(mask, DrawnMask):
+        return [mask.label, mask.numbers_to_json()]
+    return [_sha256(mask.path), mask.label, mask.threshold, mask.value]
+
+
 def identical_files(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
     """Return the sets of two or more entries whose image files have the same bytes.
 
@@ -75,7 +83,7 @@ def load_catalog(path: Path) -> Catalog:
 
 
 def _content(entry: Entry) -> list[Any]:
-    masks = [[_sha256(mask.path), mask.label, mask.threshold, mask.value] for mask in entry.masks]
+    masks = [mask_content(mask) for mask in entry.masks]
     return [entry.id, entry.label, entry.group, entry.split, image_sha256(entry), masks]
 
 

@@ -35,7 +35,7 @@ class FolderReader:
           masks/dent/001.png
     """
 
-    gives_way = True
+    goes_by = "folders"
 
     def recognises(self, root: Path) -> bool:
         """Return whether there are folders of images, none of them a split, and no masks beside the images."""

@@ -35,7 +35,7 @@ class MvtecReader:
           ground_truth/scratch/000_mask.png
     """
 
-    gives_way = True
+    goes_by = "folders"
 
     def recognises(self, root: Path) -> bool:
         """Return whether train/ or test/ hold folders of images."""

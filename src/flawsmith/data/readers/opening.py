@@ -13,16 +13,21 @@ from flawsmith.data.readers.groups import GROUPS_FILE, with_groups
 from flawsmith.data.readers.layouts import layout as described
 from flawsmith.data.readers.registry import READERS
 
+_WAYS = ("files", "folders", "labels")
+
 
 def recognised(root: Path) -> list[str]:
     """Return the layouts that a folder can be read as.
 
-    A reader whose attribute `gives_way` is true goes by folders' names alone: it counts only where no reader
-    recognises a file that says what is what.
+    Where several recognise it, readers of files that say what is what go first; then, of those whose attribute
+    `goes_by` is "folders" (their names alone) and "labels" (numbers in label files), folders where they hold masks,
+    else labels.
     """
     names = [name for name in READERS if READERS[name].recognises(root)]
-    firm = [name for name in names if not getattr(READERS[name], "gives_way", False)]
-    return firm or names
+    by = {way: [name for name in names if getattr(READERS[name], "goes_by", "files") == way] for way in _WAYS}
+    if by["files"] or not (by["folders"] and by["labels"]):
+        return by["files"] or names
+    return [name for name in by["folders"] if any(each.masks for each in READERS[name].read(root))] or by["labels"]
 
 
 def detect(root: Path) -> str:

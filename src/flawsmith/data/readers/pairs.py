@@ -40,7 +40,7 @@ class PairsReader:
           dent/001_mask.png
     """
 
-    gives_way = True
+    goes_by = "folders"
 
     def recognises(self, root: Path) -> bool:
         """Return whether some image has its mask beside it."""

@@ -12,6 +12,7 @@ from typing import Any
 from flawsmith.core.errors import DataError, ImageError
 from flawsmith.core.files import read_json, sha256_file, sha256_json, write_json, write_text, written_whole
 from flawsmith.core.records import GOOD, Sample
+from flawsmith.data.loading import mask_content
 from flawsmith.data.writers.items import ExportItem, safe_name
 
 MANIFEST = "manifest.jsonl"
@@ -121,8 +122,7 @@ def _check(items: Sequence[ExportItem]) -> None:
 
 def _identity(item: ExportItem) -> list[Any]:
     entry = item.entry
-    masks = [[_sha256(mask.path), mask.label, mask.threshold, mask.value] for mask in entry.masks]
-    plain = [entry.id, entry.label, entry.group, _sha256(entry.image), masks]
+    plain = [entry.id, entry.label, entry.group, _sha256(entry.image), [mask_content(mask) for mask in entry.masks]]
     return [*plain, item.synthetic, item.split, item.birth]
 
 
