@@ -152,7 +152,8 @@ pass"""
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["version"], ["run", "--help"], ["prove", "--help"], ["remake", "--help"]]
+    "arguments",
+    [["--help"], ["version"], ["run", "--help"], ["prove", "--help"], ["check", "--help"], ["remake", "--help"]],
 )
 def test_help_is_quick(arguments):
     assert "torch" not in loaded(HELP, *arguments)
