@@ -133,7 +133,7 @@ def test_a_sound_set_has_no_problem(root):
     assert check(read_catalog(root)) == []
 
 
-@pytest.mark.parametrize(("kind", "name"), FAULTS, ids=" ".join)
+@pytest.mark.parametrize(("kind", "name"), FAULTS)
 def test_a_planted_fault_is_named(root, kind, name):
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +147,12 @@ def test_a_planted_fault_is_named(root, kind, name):
 def test_every_kind_has_a_planted_fault():
     elsewhere = {"few_groups", "mixed_group", "probable_groups", "file_name", "faults"}
     assert {kind for kind, _ in FAULTS} >= {*FILE_CHECKS, *SET_CHECKS} - elsewhere
+
+
+def test_every_kind_is_documented():
+    text = (Path(__file__).parents[3] / "docs/check.md").read_text(encoding="utf-8")
+    kinds = {*FILE_CHECKS, *SET_CHECKS, *(kind for kind, _ in FAULTS)} - {"faults"}
+    assert {kind for kind in kinds if f"`{kind}`" not in text} == set()
 
 
 def test_a_name_that_is_no_utf8_is_shown_in_valid_text(root):
