@@ -153,7 +153,15 @@ pass"""
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["version"], ["run", "--help"], ["prove", "--help"], ["remake", "--help"], ["check", "--layouts"]],
+    [
+        ["--help"],
+        ["version"],
+        ["run", "--help"],
+        ["prove", "--help"],
+        ["check", "--help"],
+        ["remake", "--help"],
+        ["check", "--layouts"],
+    ],
 )
 def test_help_is_quick(arguments):
     assert "torch" not in loaded(HELP, *arguments)

@@ -14,6 +14,12 @@ from flawsmith.data.splits import SplitSettings, split, summary, write_splits
 
 pytestmark = pytest.mark.real
 
+SAME_TILE = [
+    {"12", "13", "15", "16"}, {"24", "25"}, {"34", "35", "36"}, {"46", "52"}, {"49", "50"}, {"57", "58"},
+    {"60", "61", "62", "63", "64"}, {"119", "120"}, {"123", "124"}, {"129", "130"}, {"169", "170"},
+]  # fmt: skip
+"""Groups of groups.csv that show one tile, photographed again: each pair was looked at."""
+
 
 def opened(real_data, name, **how):
     if not (real_data / name).is_dir():
@@ -38,7 +44,16 @@ def test_magnetic_tile_problems_are_the_known_ones(tiles):
     problems = check(tiles)
     empty = {problem.file.stem for problem in problems if problem.kind == "empty_mask"}
     assert empty == {"exp3_num_45042", "exp4_num_124690", "exp4_num_352527", "exp4_num_45057"}
-    assert Counter(problem.kind for problem in problems) == {"empty_mask": 4, "mixed_group": 14}
+    masks = {"empty_mask": 4, "soft_mask": 5}
+    assert Counter(problem.kind for problem in problems) == {
+        **masks,
+        "mixed_group": 14,
+        "near_duplicate": len(SAME_TILE),
+    }
+    group_of = {entry.image: entry.group for entry in tiles}
+    near = [problem for problem in problems if problem.kind == "near_duplicate"]
+    alike = [{group_of[path] for path in (problem.file, *problem.others)} for problem in near]
+    assert sorted(map(sorted, alike)) == sorted(map(sorted, SAME_TILE))
 
 
 def test_an_empty_real_mask_leaves_the_class_only(tiles):
@@ -67,7 +82,9 @@ def test_bottle_as_peers_split_it(real_data, tmp_path):
     counts = {GOOD: 229, "broken_large": 20, "broken_small": 22, "contamination": 21}
     assert Counter(entry.label for entry in bottle) == counts
     assert all(len(entry.masks) == (entry.label != GOOD) for entry in bottle)
-    assert check(bottle) == []
+    (note,) = check(bottle)
+    assert (note.kind, note.severity) == ("probable_groups", "note")
+    assert {path.stem for path in note.others} == {"069", "070", "156", "158"}, "two bottles, each twice: looked at"
     splits = split(bottle, SplitSettings(method="first_third"))
     rows = {row["class"]: (row["train_images"] + row["val_images"], row["test_images"]) for row in summary(splits)}
     assert rows == {GOOD: (209, 20), "broken_large": (6, 14), "broken_small": (7, 15), "contamination": (7, 14)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -24,12 +24,13 @@ from flawsmith.core.files import write_bytes
 from flawsmith.core.records import Image, Mask, MaskSource
 from flawsmith.data import png_text
 from flawsmith.data.rasterise import rasterise
-from flawsmith.data.tiff import tiff_bytes, tiff_orientation, tiff_pixels, tiff_size_hw
+from flawsmith.data.tiff import tiff_bytes, tiff_colours, tiff_orientation, tiff_pixels, tiff_size_hw
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 500_000_000
 """A file that claims more pixels than this is refused before anything is decoded."""
 _ORIENTATION = 0x0112
+_EXIF, _TAKEN = 0x8769, 0x9003
 _PNG_LEVEL = 3
 # Opened by kind and not by Pillow's own search: only these decoders ever see a stranger's file.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
@@ -48,6 +49,21 @@ _MAGIC = {
 }
 
 
+class Head(NamedTuple):
+    """How a file stores its image: what its head says, nothing decoded.
+
+    `size_hw` is the size as `read_image` gives it; `format` is jpg, png, bmp or tiff; `colours` grey, rgb, palette,
+    cmyk or other; `orientation` 1 to 8 as in EXIF (1 is upright); `taken` the EXIF time of the shot, where known.
+    """
+
+    size_hw: tuple[int, int]
+    format: str
+    colours: str
+    alpha: bool
+    orientation: int
+    taken: str | None = None
+
+
 def read_image(path: Path) -> Image:
     """Read an image as HWC uint8 or uint16 with 1 channel (grey) or 3 (RGB).
 
@@ -63,13 +79,27 @@ def image_size_hw(path: Path) -> tuple[int, int]:
 
     Raises ImageError as `read_image` does where the head is damaged.
     """
+    size_hw = image_head(path).size_hw
+    with _naming(path):
+        return _checked_hw(*size_hw)
+
+
+def image_head(path: Path) -> Head:
+    """Return what a file's head says of its image, however large it claims to be.
+
+    Raises ImageError as `read_image` does where the head is damaged.
+    """
     with _naming(path):
         kind = _kind(path)
         if kind == "tiff":
             with tifffile.TiffFile(path) as file:
-                return _oriented_hw(_checked_hw(*tiff_size_hw(file)), tiff_orientation(file))
+                orientation = tiff_orientation(file)
+                return Head(_oriented_hw(tiff_size_hw(file), orientation), kind, *tiff_colours(file), orientation)
         with _PLUGINS[kind](path) as image:
-            return _oriented_hw(_checked_hw(image.height, image.width), _orientation(image, kind))
+            orientation = _orientation(image, kind)
+            alpha = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+            size_hw = _oriented_hw((image.height, image.width), orientation)
+            return Head(size_hw, kind, _colours(image.mode), alpha, orientation, _taken(image, kind))
 
 
 def read_mask(mask_file: MaskSource, size_hw: tuple[int, int]) -> Mask:
@@ -214,6 +244,19 @@ def _orientation(image: ImageFile.ImageFile, kind: str) -> int:
     if kind == "bmp" or (kind == "png" and "exif" not in image.info):
         return 1
     return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _colours(mode: str) -> str:
+    known = {"P": "palette", "PA": "palette", "CMYK": "cmyk", "RGB": "rgb", "RGBA": "rgb", "1": "grey"}
+    return known.get(mode, "grey" if mode[0] in "LI" else "other")
+
+
+def _taken(image: ImageFile.ImageFile, kind: str) -> str | None:
+    with suppress(Exception):  # a damaged date is no reason to refuse the picture
+        if kind != "bmp" and "exif" in image.info:
+            taken = image.getexif().get_ifd(_EXIF).get(_TAKEN)
+            return taken if isinstance(taken, str) else None
+    return None
 
 
 def _oriented_hw(size_hw: tuple[int, int], orientation: int) -> tuple[int, int]:

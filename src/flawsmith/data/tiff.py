@@ -34,6 +34,20 @@ def tiff_orientation(file: tifffile.TiffFile) -> int:
     return int(tag.value) if tag else 1
 
 
+def tiff_colours(file: tifffile.TiffFile) -> tuple[str, bool]:
+    """Return the colours as stored (grey, rgb, palette, cmyk or other) and whether there is an alpha channel."""
+    page = file.pages.first
+    known: dict[int, str] = {
+        PHOTOMETRIC.MINISBLACK: "grey",
+        PHOTOMETRIC.MINISWHITE: "grey",
+        PHOTOMETRIC.RGB: "rgb",
+        PHOTOMETRIC.YCBCR: "rgb",
+        PHOTOMETRIC.PALETTE: "palette",
+        PHOTOMETRIC.SEPARATED: "cmyk",
+    }
+    return known.get(page.photometric, "other"), bool(page.extrasamples)
+
+
 def tiff_pixels(file: tifffile.TiffFile, indices: bool) -> NDArray[Any]:
     """Return the pixels as stored, HW or HWC, with palettes looked up and bilevel as 0 and 255.
 

@@ -62,17 +62,20 @@ def run(
         raise SettingsError(unknown("stage", until, STAGES))
     folder = Path(out)
     chosen = settings or run_settings(folder)
-    if sections:
-        chosen = merge(chosen, sections)
-    check_choices(chosen)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / SETTINGS_FILE, to_yaml(chosen))
-    route = Route(str(data), folder, chosen, progress)
+    route = begun(data, folder, merge(chosen, sections) if sections else chosen, progress)
     for name, stage in STAGES.items():
         stage(route)
         if name == until:
             break
     return Run(folder)
+
+
+def begun(data: str | Path, out: Path, settings: RunSettings, progress: Progress = silent) -> Route:
+    """Make a run's folder, store its settings there and return its route. Raises SettingsError for a wrong choice."""
+    check_choices(settings)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / SETTINGS_FILE, to_yaml(settings))
+    return Route(str(data), out, settings, progress)
 
 
 def check_choices(settings: RunSettings) -> None:

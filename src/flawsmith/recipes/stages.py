@@ -6,50 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flawsmith.core.errors import DataError
 from flawsmith.core.files import read_json, sha256_file, write_json, write_text
 from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
-from flawsmith.data.checks import check
-from flawsmith.data.loading import catalog_digest, load_catalog, load_sample, save_catalog
+from flawsmith.data.loading import load_catalog, load_sample
 from flawsmith.data.lookalikes import join_groups
-from flawsmith.data.readers import read_catalog
 from flawsmith.data.splits import split, summary, write_splits
+from flawsmith.recipes.check import check_stage
 from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
 from flawsmith.recipes.proving import prove_stage
-from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
-
-
-def check_stage(route: Route) -> Manifest:
-    """Read the data set, look for what is wrong with it, and store it as a catalog. Raises DataError if unusable."""
-    settings = route.settings.data
-    root = _demo_data(route) if route.data == DEMO else Path(route.data)
-    catalog = read_catalog(
-        root.resolve(), layout=settings.layout, groups=settings.groups, classes=settings.classes, good=settings.good
-    )
-
-    def work(out: Path) -> Mapping[str, Any]:
-        problems = check(catalog)
-        rows = [{**problem.__dict__, "file": str(problem.file)} for problem in problems]
-        write_json(out / "problems.json", rows)
-        save_catalog(out / "catalog.json", catalog)
-        fatal = [problem for problem in problems if problem.severity == "error"]
-        if fatal:
-            lines = "\n".join(f"  {problem.file}: {problem.message}" for problem in fatal[:20])
-            raise DataError(f"{len(fatal)} files cannot be used; mend or remove them:\n{lines}")
-        return {"images": len(catalog), "problems": len(problems)}
-
-    return route.do("check", settings.model_dump(mode="json"), {"data": catalog_digest(catalog)}, work)
-
-
-def _demo_data(route: Route) -> Path:
-    from flawsmith.data.demo import write_demo
-
-    def work(out: Path) -> Mapping[str, Any]:
-        return {"images": len(write_demo(out, route.settings.demo))}
-
-    route.do("demo_data", route.settings.demo.model_dump(mode="json"), {}, work)
-    return route.folder("demo_data")
+from flawsmith.recipes.route import Route, chosen_synthetic, training_part
 
 
 def split_stage(route: Route) -> Manifest:

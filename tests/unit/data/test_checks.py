@@ -40,8 +40,8 @@ def test_every_kind_is_found_and_names_its_file(tmp_path):
         ("empty_mask", "warning", "3.png"),
         ("mask_size", "error", "4.png"),
         ("unreadable", "error", "5.png"),
-        ("identical_files", "warning", "7.png"),
         ("few_groups", "warning", tmp_path.name),
+        ("identical_files", "warning", "7.png"),
         ("mixed_group", "note", "8.png"),
     ]
 

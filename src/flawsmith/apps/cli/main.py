@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flawsmith import __version__
 from flawsmith.apps.cli.layouts import show_layouts
 from flawsmith.core.errors import FlawsmithError, SettingsError
+
+if TYPE_CHECKING:
+    from flawsmith.recipes.settings import RunSettings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -34,10 +37,11 @@ Layouts = Annotated[
     bool,
     typer.Option("--layouts", is_eager=True, callback=show_layouts, help="List how DATA may be laid out, and stop."),
 ]
+Fix = Annotated[Path | None, typer.Option("--fix", metavar="DIR", help="Write a cleaned copy of DATA there.")]
 
+DEFAULT_OUT = Path("runs/flawsmith")
 ROUTE = {
     "run": ("report", "The whole way: check, split, fit, generate, filter, export, prove, report."),
-    "check": ("check", "Read the data set and say what is wrong with it."),
     "split": ("split", "Split into training, validation and sealed test part, groups kept together."),
     "fit": ("fit", "Learn the defects from the training part."),
     "generate": ("generate", "Make labelled synthetic defect images."),
@@ -51,21 +55,14 @@ def _command(name: str, until: str, summary: str) -> None:
     def command(
         context: typer.Context,
         data: Data,
-        out: Out = Path("runs/flawsmith"),
+        out: Out = DEFAULT_OUT,
         config: Config = None,
         quiet: Quiet = False,
         print_config: Print = False,
-        layouts: Layouts = False,
     ) -> None:
-        from flawsmith.recipes.run import run, run_settings
-
-        settings = run_settings(out, config, pairs(context.args))
-        if print_config:
-            from flawsmith.core.settings import to_yaml
-
-            typer.echo(to_yaml(settings), nl=False)
-            return
+        settings = _settings(context, out, config, print_config)
         from flawsmith.apps.cli.progress import Shown
+        from flawsmith.recipes.run import run
 
         with Shown(quiet) as progress:
             done = run(data, out, settings=settings, until=until, progress=progress)
@@ -74,13 +71,68 @@ def _command(name: str, until: str, summary: str) -> None:
         else:
             typer.echo(f"{until}: {(out / until).resolve()}")
 
-    command.__doc__ = (
+    command.__doc__ = _help(name, summary)
+    app.command(name, context_settings=EXTRA)(command)
+
+
+def _help(name: str, summary: str) -> str:
+    return (
         f"{summary}\n\nStages already done on the same inputs are skipped; a killed one resumes. Any setting can be "
         f"given as key=value or --key value, with the names that --print-config shows.\n\n"
         f"Examples:\n\n    flawsmith {name} DATA --out DIR\n\n"
         f"    flawsmith {name} DATA --out DIR split.shots=10 local.loop.steps=3000"
     )
-    app.command(name, context_settings=EXTRA)(command)
+
+
+def _settings(context: typer.Context, out: Path, config: Path | None, print_config: bool) -> RunSettings:
+    """Return the run's settings, or print them and stop."""
+    from flawsmith.recipes.run import run_settings
+
+    settings = run_settings(out, config, pairs(context.args))
+    if print_config:
+        from flawsmith.core.settings import to_yaml
+
+        typer.echo(to_yaml(settings), nl=False)
+        raise typer.Exit
+    return settings
+
+
+@app.command(context_settings=EXTRA)
+def check(
+    context: typer.Context,
+    data: Data,
+    out: Out = DEFAULT_OUT,
+    config: Config = None,
+    quiet: Quiet = False,
+    print_config: Print = False,
+    fix: Fix = None,
+    layouts: Layouts = False,
+) -> None:
+    """Read the data set and say what is wrong with it: a page with pictures, and a cleaned copy where asked.
+
+    Any setting can be given as key=value or --key value, with the names that --print-config shows.
+
+    Examples:
+        flawsmith check DATA --out DIR
+
+        flawsmith check DATA --out DIR --fix CLEANED data.layout=folder
+
+        flawsmith check --layouts
+
+    """
+    settings = _settings(context, out, config, print_config)
+    from flawsmith.apps.cli.progress import Shown
+    from flawsmith.recipes.check import PAGE
+    from flawsmith.recipes.fix import fix_data
+    from flawsmith.recipes.run import run
+
+    with Shown(quiet) as progress:
+        if fix is None:
+            run(data, out, settings=settings, until="check", progress=progress)
+        else:
+            changes = fix_data(data, out, fix, settings=settings, progress=progress)
+            typer.echo(f"{len(changes)} changes, listed in {(fix / 'fixed.csv').resolve()}")
+    typer.echo(f"check: {(out / 'check' / PAGE).resolve()}")
 
 
 for _name, (_until, _summary) in ROUTE.items():
