@@ -412,7 +412,7 @@ def test_checks_tell_of_boxes_and_of_labels_that_do_not_fit(root):
     problems = check(read_catalog(root))
     assert [(problem.kind, problem.severity, problem.file.name) for problem in problems] == [
         ("empty_mask", "warning", "a.json"),
-        ("mask_size", "error", "a.json"),
+        ("mask_size", "error", "3.png"),
         ("box_masks", "note", "a.json"),
     ]
     assert "no pixel of the image" in problems[0].message
