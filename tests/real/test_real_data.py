@@ -112,13 +112,19 @@ def shared(catalog):
 
 
 def test_tiles_taken_again_under_another_group_are_joined(tiles):
-    cracks = tiles.labelled("Crack")
-    assert shared(cracks) == [{"60", "61", "62", "63", "64"}]
+    joined = shared(tiles)
+    assert all(any(names <= known for known in (*SAME_TILE, {"219", "221"})) for names in joined)
+    assert {"60", "61", "62", "63", "64"} in joined, "one crack, five times"
+    assert len(joined) >= 8
 
 
-def test_a_scratch_turned_by_a_quarter_is_the_same_scratch(real_data):
-    steel = opened(real_data, "neu_900").labelled("scratches")
-    assert shared(steel) == [{"scratches/scratches_232", "scratches/scratches_247"}]
+def test_steel_photographed_twice_is_found_even_turned_by_a_quarter(real_data):
+    steel = opened(real_data, "neu_900", layout="folder")
+    assert shared(steel) == [
+        {"inclusion/inclusion_188", "inclusion/inclusion_210"},
+        {"patches/patches_101", "patches/patches_105"},
+        {"scratches/scratches_232", "scratches/scratches_247"},
+    ]
 
 
 def test_two_pictures_of_one_bottle_are_found_and_no_other(real_data):

@@ -23,13 +23,15 @@ from flawsmith.data.natural import natural_key
 
 SIDE = 96
 """Pixels across a fingerprint: enough for grain, few enough to survive a picture of 60 % the size."""
-STRETCH = 0.65
-"""How far the limit lies from what strangers reach (in the median) towards 1."""
-SURE_LIMIT = 0.9
-"""The limit where there are not two groups to measure it on."""
+SPREADS = 5
+"""How many deviations above the usual likeness of strangers the limit lies."""
+LEAST_LIMIT, SURE_LIMIT = 0.5, 0.9
+"""The limit is never below the first; it is the second where there are not two groups to measure it on."""
 BLOCK = 512
 """Fingerprints compared at a time."""
 VIEWS = [View(down, across, swapped) for down in (1, -1) for across in (1, -1) for swapped in (False, True)]
+_ONE_BELOW = 0.1587
+"""The share of a normal distribution below one deviation under its middle."""
 Prints = NDArray[np.float32]
 Likeness = NDArray[np.float32]
 
@@ -52,9 +54,10 @@ class Lookalikes:
 
 
 def measure(prints: Prints, groups: Sequence[str]) -> Lookalikes:
-    """Measure how alike pictures of different groups are: each one's nearest stranger, and of those the median.
+    """Measure how alike pictures of different groups are, and set the limit well above that.
 
-    A median stays where it is while fewer than half of the pictures have a twin under another group's name.
+    Taken is each picture's nearest stranger, of those likenesses (as z = artanh r, Fisher 1915) the median, and their
+    spread from the half below it: both stay while fewer than half of the pictures have a twin in another group.
     """
     common = prints.mean(0)
     if len(set(groups)) < 2:
@@ -65,8 +68,8 @@ def measure(prints: Prints, groups: Sequence[str]) -> Lookalikes:
         np.where(names[start : start + BLOCK, None] != names[None], flat[start : start + BLOCK] @ flat.T, -1).max(1)
         for start in range(0, len(flat), BLOCK)
     ]
-    strangers = max(0.0, float(np.median(np.concatenate(nearest))))
-    return Lookalikes(common, strangers + STRETCH * (1 - strangers))
+    lower, usual = np.quantile(np.arctanh(np.clip(np.concatenate(nearest), 0, 0.999)), [_ONE_BELOW, 0.5])
+    return Lookalikes(common, max(LEAST_LIMIT, float(np.tanh(usual + SPREADS * (usual - lower)))))
 
 
 def join_groups(catalog: Catalog) -> Catalog:
