@@ -30,7 +30,7 @@ def table(name: str, result: dict[str, Any]) -> list[str]:
     test = result["test"]
     minutes = sum(result["seconds"].values()) / 60
     groups = result["groups_per_class"]
-    budget = f"{groups} training groups per class" if isinstance(groups, int) else f"split by {groups}"
+    budget = f"at most {groups} training groups per class" if isinstance(groups, int) else f"split by {groups}"
     head = [
         f"**{name}** ({budget}; {test['images']} sealed test images; "
         f"{seeds} seeds, {result['steps']} steps each; whole run {minutes:.0f} min on "
