@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from flawsmith.core.links import firsts
 from flawsmith.core.records import Catalog, Entry, Image
 from flawsmith.core.symmetry import View
 from flawsmith.data.image_io import read_image
@@ -95,15 +94,9 @@ def joined(prints: Prints, groups: Sequence[str]) -> list[str]:
 
 
 def _merged(groups: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
-    names = list(dict.fromkeys(groups))
-    place = {name: number for number, name in enumerate(names)}
-    ties = coo_array(
-        (np.ones(len(pairs)), ([place[one] for one, _ in pairs], [place[other] for _, other in pairs])),
-        shape=(len(names), len(names)),
-    )
-    _, part = connected_components(ties, directed=False)
-    first = {int(number): name for number, name in zip(part[::-1], names[::-1], strict=True)}
-    return [first[int(part[place[group]])] for group in groups]
+    place = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    first, names = firsts([(place[one], place[other]) for one, other in pairs], len(place)), list(place)
+    return [names[first[place[group]]] for group in groups]
 
 
 def fingerprint(image: Image) -> Prints:

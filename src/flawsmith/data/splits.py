@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.files import write_json
+from flawsmith.core.links import firsts
 from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.core.rng import stream
 from flawsmith.core.settings import Settings
@@ -114,19 +115,13 @@ def write_splits(splits: Splits, folder: Path) -> None:
 
 
 def _units(catalog: Catalog) -> list[_Unit]:
-    chief = {entry.group: entry.group for entry in catalog}
-
-    def find(group: str) -> str:
-        while chief[group] != group:
-            group = chief[group]
-        return group
-
-    for same in identical_files(catalog):
-        roots = sorted({find(entry.group) for entry in same})
-        chief.update(dict.fromkeys(roots, roots[0]))
+    names = sorted({entry.group for entry in catalog})
+    place = {name: number for number, name in enumerate(names)}
+    ties = [(place[same[0].group], place[entry.group]) for same in identical_files(catalog) for entry in same]
+    first = firsts(ties, len(names))
     members: dict[str, list[Entry]] = {}
     for entry in sorted(catalog, key=_file_order):
-        members.setdefault(find(entry.group), []).append(entry)
+        members.setdefault(names[first[place[entry.group]]], []).append(entry)
     return [_Unit(name, tuple(entries)) for name, entries in members.items()]
 
 

@@ -71,14 +71,14 @@ def test_paths_inside(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("../secret.png", "leaves the folder"),
-        ("a/../../secret.png", "leaves the folder"),
-        ("a\\..\\..\\secret.png", "leaves the folder"),
-        ("{outside}/secret.png", "leaves the folder"),
-        ("/secret.png", "leaves the folder"),
+        ("../secret.png", "expected a path inside"),
+        ("a/../../secret.png", "expected a path inside"),
+        ("a\\..\\..\\secret.png", "expected a path inside"),
+        ("{outside}/secret.png", "expected a path inside"),
+        ("/secret.png", "expected a path inside"),
         ("a/none.png", "there is no file 'a/none.png'"),
         ("a", "there is no file"),
-        ("C:/none.png", "no file|leaves"),
+        ("C:/none.png", "expected a path inside"),
         ("nul\0.png", "there is no file"),
         ("long" * 2000, "there is no file"),
     ],
@@ -86,5 +86,5 @@ def test_paths_inside(tmp_path, monkeypatch):
 def test_paths_that_leave_or_lead_nowhere_are_refused(tmp_path, name, message):
     (tmp_path / "data/a").mkdir(parents=True)
     (tmp_path / "secret.png").touch()
-    with pytest.raises(DataError, match=f"^list.csv, line 7: .*({message})"):
+    with pytest.raises(DataError, match=f"^list.csv, line 7(: | names ).*({message})"):
         path_inside(tmp_path / "data", name.format(outside=tmp_path), "list.csv, line 7")

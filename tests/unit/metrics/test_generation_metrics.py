@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 
 from flawsmith.core.errors import DataError
 from flawsmith.metrics.generation import fid, inception_score, kid, precision_recall
@@ -45,11 +48,6 @@ def test_a_set_is_at_no_distance_from_itself():
 
 
 def test_fid_and_kid_agree_with_torchmetrics():
-    pytest.importorskip("torchmetrics")
-    import torch
-    from torchmetrics.image.fid import FrechetInceptionDistance
-    from torchmetrics.image.kid import KernelInceptionDistance
-
     class AsTheyAre(torch.nn.Module):
         num_features = 8
 

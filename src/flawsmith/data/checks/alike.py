@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from flawsmith.core.links import firsts
 from flawsmith.data.checks.thumbnails import SIDE, Thumbnail
 
 NEAR_BITS, NEAR_LIKENESS = 8, 0.95
@@ -76,13 +75,10 @@ def clusters(pairs: Iterable[Alike], count: int) -> list[list[int]]:
     [[0, 2, 3]]
     """
     links = [(pair.first, pair.second) for pair in pairs]
-    rows, columns = zip(*links, strict=True) if links else ((), ())
-    graph = coo_array((np.ones(len(links), bool), (rows, columns)), shape=(count, count))
-    parts = connected_components(graph, directed=False)[1]
     members: dict[int, list[int]] = {}
-    for number in sorted({*rows, *columns}):
-        members.setdefault(int(parts[number]), []).append(number)
-    return list(members.values())
+    for number, first in enumerate(firsts(links, count)):
+        members.setdefault(first, []).append(number)
+    return [numbers for numbers in members.values() if len(numbers) > 1]
 
 
 def _residuals(thumbnails: Sequence[Thumbnail], shared: NDArray[np.float32], view: int) -> Residuals:

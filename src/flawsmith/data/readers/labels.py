@@ -16,6 +16,7 @@ from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import GOOD, Catalog
 from flawsmith.data.image_io import IMAGE_SUFFIXES
+from flawsmith.data.readers.inside import inside
 from flawsmith.data.readers.listing import (
     MASK_FOLDERS,
     SPLIT_FOLDERS,
@@ -121,19 +122,6 @@ def images_under(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator
     for inner in subfolders(folder):
         if inner.name.casefold() not in _OTHER_PICTURES:
             yield from images_under(inner, above | {here})
-
-
-def inside(name: str, root: Path, source: Path) -> PurePosixPath:
-    """Return a path that a label file names, relative as it stands there or, where it is absolute, to the root.
-
-    Raises DataError for one that is empty, has `..` in it, or lies outside the root.
-    """
-    path, home = PurePosixPath(name.replace("\\", "/")), PurePosixPath(root.absolute().as_posix())
-    if path.is_absolute() and path.is_relative_to(home):
-        path = path.relative_to(home)
-    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name) or not name:
-        raise DataError(f"{source} names {shortened(name)}: expected a path inside {root}, without '..'")
-    return path
 
 
 def split_word(path: Path, root: Path) -> str | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from flawsmith.core.errors import DataError
+from flawsmith.data.readers.inside import inside
 
 _DELIMITERS = (",", ";", "\t")
 _LONGEST_HEAD = 2**16
@@ -71,11 +72,7 @@ def path_inside(root: Path, name: str, place: str) -> Path:
 
     Raises DataError for a path that leaves `root` (`..`, or absolute and elsewhere), or where there is no such file.
     """
-    written = PurePosixPath(name.replace("\\", "/"))
-    path = root.absolute() / written
-    if ".." in written.parts or not path.is_relative_to(root.absolute()):
-        raise DataError(f"{place}: {name!r} leaves the folder {root}: write paths relative to it, without '..'")
-    path = root / path.relative_to(root.absolute())
+    path = root / inside(name, root, place)
     if not _is_file(path):
         raise DataError(f"{place}: there is no file {name!r} in {root}: put it there, or remove the line")
     return path

@@ -12,11 +12,11 @@ from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Catalog
 from flawsmith.data.image_io import IMAGE_SUFFIXES
+from flawsmith.data.readers.inside import inside
 from flawsmith.data.readers.labels import (
     Labelled,
     head_of,
     images_under,
-    inside,
     labelled_catalog,
     malformed,
     read_label_text,
