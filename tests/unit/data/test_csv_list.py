@@ -72,7 +72,7 @@ def test_groups_csv_still_counts(root):
         ("image,label\n/etc/0.png,ok\n", r"list\.csv, line 2 names .*expected a path inside"),
         ("image,label,mask\n0.png,dent,../m.png\n", r"line 2 names .*expected a path inside"),
         ("image,label\n7.png,ok\n", r"line 2: there is no file '7\.png'"),
-        ("image,label\n,ok\n", r"line 2: there is no file ''"),
+        ("image,label\n,ok\n", r"line 2 names '': expected a path inside"),
         ("image,label\n0.png,\n", r"line 2: no label"),
         ("image,label,split\n0.png,ok,holdout\n", r"line 2: unknown split 'holdout'"),
         ("image,label\n0.png,ok\n\n./0.png,dent\n", r"line 4: .*0\.png stands in .*line 2 already"),
