@@ -26,6 +26,8 @@ WARPED, USER = "warped", "user"
 SUPERSAMPLING = 3
 """Masks are warped at this many times their resolution, so that lines of two pixels keep their width."""
 
+SLIGHT_TURN = 0.1
+"""Spread, in radians, of the turn of masks that keep their direction."""
 LEAST_COVER = 0.15
 """A pixel of which a warped mask covers less is never part of it."""
 
@@ -35,13 +37,15 @@ class MaskSettings(Settings):
 
     sources: dict[str, float] = {WARPED: 1.0}
     """Shares of the sources: "warped" (training masks, changed), "user", or names of procedural shapes."""
-    rotate: Literal["any", "right_angles", "none"] = "any"
-    """How far training masks may be turned, where their pose is free."""
+    rotate: Literal["any", "right_angles", "mirror", "none"] = "mirror"
+    """How training masks may be turned, where their pose is free: "mirror" keeps the direction of grain and tool marks
+    (mirrored both ways and a few degrees off), "any" suits surfaces without a direction. Set it together with
+    `local.symmetry`: a defect that no example shows that way round is painted poorly."""
     pose: Literal["free", "kept", "mirrored", "around"] = "free"
     """Whether training masks leave their place: "free" ones do, "kept" ones stay where they were on the object (parts
     that always lie alike), "mirrored" ones also go to the mirrored places (parts whose halves are alike), and "around"
     turns mask and place together about the object's centre (round parts)."""
-    elastic_px: float = Field(1.5, ge=0)
+    elastic_px: float = Field(1.0, ge=0)
     """Displacement of the elastic warp, in px for a mask of 32 px, growing with its extent."""
     area_px: tuple[float, float] | None = None
     """Smallest and largest area wished for; otherwise the class's measured areas are followed."""
@@ -209,9 +213,12 @@ class Turn(NamedTuple):
 
 def any_turn(rng: np.random.Generator, settings: MaskSettings) -> Turn:
     """Return a turn as free as the settings allow."""
-    angle = {"any": rng.uniform(0, 2 * np.pi), "right_angles": np.pi / 2 * rng.integers(4), "none": 0.0}[
-        settings.rotate
-    ]
+    angle = {
+        "any": rng.uniform(0, 2 * np.pi),
+        "right_angles": np.pi / 2 * rng.integers(4),
+        "mirror": np.pi * rng.integers(2) + SLIGHT_TURN * rng.normal(),
+        "none": 0.0,
+    }[settings.rotate]
     return Turn(float(angle), -1.0 if settings.rotate != "none" and rng.random() < 0.5 else 1.0)
 
 
@@ -250,9 +257,9 @@ def _parts(mask: Mask) -> int:
 
 
 def _smooth(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
-    """Return a smooth field (side, side) of about unit spread."""
-    coarse = rng.normal(size=(5, 5))
-    return np.asarray(ndimage.zoom(coarse, side / 5, order=3, grid_mode=True, mode="nearest")[:side, :side])
+    """Return a smooth field (side, side) of about unit spread; finer bends would make straight scratches wavy."""
+    coarse = rng.normal(size=(3, 3))
+    return np.asarray(ndimage.zoom(coarse, side / 3, order=3, grid_mode=True, mode="nearest")[:side, :side])
 
 
 def _class_masks(parts: Sequence[_Part]) -> ClassMasks:

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from flawsmith.core.errors import DataError, SettingsError
 from flawsmith.core.records import Defect, Sample
-from flawsmith.masks.bank import USER, WARPED, MaskBank, MaskSettings, draw_shape
+from flawsmith.masks.bank import USER, WARPED, MaskBank, MaskSettings, any_turn, draw_shape
 from flawsmith.masks.morphology import extent_px, tight
 from flawsmith.masks.shapes import SHAPES
 
@@ -132,6 +132,16 @@ def test_warps_keep_area_and_without_turning_the_shape():
     assert min(mask.shape[1] for mask in turned) < 50
     square = {mask.shape[0] > mask.shape[1] for mask in drawn(found, "line", 30, rotate="right_angles", **plain)}
     assert square == {False, True}
+
+
+def test_by_default_masks_keep_the_direction_of_grain():
+    found = MaskBank.measure([sample(0, "line", (30, 10, 34, 90))])
+    assert all(mask.shape[1] > 70 and mask.shape[0] < 40 for mask in drawn(found, "line", 30, size_jitter=0.0))
+    turns = [any_turn(np.random.default_rng(seed), MaskSettings()) for seed in range(200)]
+    assert {turn.flip for turn in turns} == {-1.0, 1.0}
+    halves = {round(turn.angle / np.pi) for turn in turns}
+    assert halves == {0, 1}
+    assert max(abs(turn.angle - np.pi * round(turn.angle / np.pi)) for turn in turns) < 0.5
 
 
 def test_warps_do_not_shrink_what_they_turn():

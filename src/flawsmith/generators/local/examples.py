@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from flawsmith.core.errors import StageError
 from flawsmith.core.files import write_bytes
 from flawsmith.core.records import Image, Mask, Sample
 from flawsmith.core.symmetry import Symmetry
+from flawsmith.generators.local.bending import Field, bend
 from flawsmith.generators.local.scales import crop_around, pyramid, scaled_hw, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.generators.local.tone import Plate, plate_of
@@ -36,6 +37,8 @@ STEPS_AROUND = 24
 """A round part's defects are tried at this many angles."""
 LEAST_SIZE, MOST_SIZE = 0.7, 1.4
 """An example is resized within this range to fit a mask."""
+SMOOTH_PX = 1.5
+"""Examples are bent smoothly over about this many pixels of the coarsest canvas."""
 NEARLY_BEST = 0.85
 """Examples whose overlap with the mask is at least this share of the best one's may be begun from, too."""
 
@@ -76,28 +79,42 @@ class Example:
 @dataclass(frozen=True)
 class Laid:
     """An example as it lies under a mask: pixel q of the patch (row and column, at the camera's own scale) shows the
-    example's pixel `back` @ (q - `target`) + `centre`.
+    example's pixel `back` @ (q + u - `target`) + `centre`, where u is what `bent`, (2, H, W) in pixels of a canvas at
+    `scale`, says of the place.
     """
 
     example: Example
     back: NDArray[np.float64]
     centre: NDArray[np.float64]
     target: NDArray[np.float64]
+    bent: Field
+    scale: float
 
     def view(self, scale: float, size_hw: tuple[int, int], channels: int) -> tuple[Plate, NDArray[np.bool_]]:
         """Return tones (HWC, mirrored beyond what the example shows) and defect mask (HW) of a canvas at `scale`."""
-        back = self.back * scale
-        corner = (scale - 1) / 2  # where the canvas's first pixel has its middle
-        offset = self.centre + self.back @ (corner - self.target)
-        tones = self.example.tones(channels)
-        shrinks = float(np.sqrt(abs(np.linalg.det(back))))
+        tones, places = self.example.tones(channels), self._places(scale, size_hw)
+        shrinks = scale * float(np.sqrt(abs(np.linalg.det(self.back))))
         if shrinks > 1:
             tones = gaussian_filter(tones, (0.35 * shrinks, 0.35 * shrinks, 0))
-        layers = [
-            affine_transform(tones[..., c], back, offset, size_hw, order=1, mode="mirror") for c in range(channels)
-        ]
-        share = affine_transform(self.example.mask.astype(np.float32), back, offset, size_hw, order=1)
-        return np.stack(layers, 2), np.asarray(share > 0.4)
+        layers = [map_coordinates(tones[..., c], places, order=1, mode="mirror") for c in range(channels)]
+        return np.stack(layers, 2), self._share(self.example.mask, places)
+
+    def own(self, scale: float, size_hw: tuple[int, int]) -> Mask:
+        """Return the defect's own pixels on a canvas at `scale` (HW)."""
+        return self._share(self.example.own, self._places(scale, size_hw))
+
+    def _places(self, scale: float, size_hw: tuple[int, int]) -> Field:
+        """Return where in the example each pixel of a canvas looks, (2, H, W)."""
+        pixels = np.indices(size_hw) * scale + (scale - 1) / 2  # the first pixel's middle lies in it, not at 0
+        if self.bent.any():
+            coarse = (pixels + 0.5) / self.scale - 0.5
+            moved = [map_coordinates(each, coarse, order=1, mode="nearest") for each in self.bent]
+            pixels = pixels + self.scale * np.stack(moved)
+        return np.asarray(np.tensordot(self.back, pixels - self.target[:, None, None], 1) + self.centre[:, None, None])
+
+    @staticmethod
+    def _share(mask: Mask, places: Field) -> Mask:
+        return np.asarray(map_coordinates(mask.astype(np.float32), places, order=1) > 0.4)
 
 
 def cut_examples(sample: Sample, settings: LocalSettings) -> list[Example]:
@@ -123,7 +140,8 @@ def lay_under(
     contrast: float | None,
     rng: np.random.Generator,
 ) -> Laid:
-    """Turn, resize and move a training defect so that it covers a patch's mask (HW) best, as seen at `scale`.
+    """Turn, resize and move a training defect so that it covers a patch's mask (HW) best, as seen at `scale`, and bend
+    it to cover it wholly.
 
     Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any.
     """
@@ -149,7 +167,11 @@ def lay_under(
         nearest = min(abs(example.contrast - contrast) for _, example, _ in close)
         close = [choice for choice in close if abs(choice[1].contrast - contrast) <= nearest]
     _, example, back = close[int(rng.integers(len(close)))]
-    return Laid(example, back / scale, example.points.mean(0), np.argwhere(mask).mean(0))
+    straight = Laid(
+        example, back / scale, example.points.mean(0), np.argwhere(mask).mean(0), np.zeros((2, 1, 1)), scale
+    )
+    shown = straight.own(scale, (asked.shape[0], asked.shape[1]))
+    return replace(straight, bent=bend(shown, asked, SMOOTH_PX))
 
 
 def _look_up(mask: Mask, places: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -30,7 +30,7 @@ class SamplingSettings(Settings):
         description="what a painting begins with: a training defect laid under the mask and noised, or noise alone",
     )
     example_noise: float = Field(
-        3.0,
+        2.0,
         gt=0,
         description="noise on the training defect at the coarsest scale, in units of how strongly it stands out: more "
         "keeps less of it",

@@ -15,8 +15,11 @@ from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.scales import shrink
 from flawsmith.generators.local.sheet import Canvas
 from flawsmith.generators.local.tone import Plate, picture_of
+from flawsmith.masks.morphology import feather
 
 HW = tuple[int, int]
+CORE_PX, FADE_PX = 1.0, 2.0
+"""A training defect is begun from as far as this around it, in pixels of a canvas; further out is the photograph."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +37,25 @@ class Stroke:
     unit: float = 1.0
 
     def shown(self, canvas: Canvas, palette: Palette) -> Plate:
-        """Return what the coarsest canvas begins with: the training defect, or nothing."""
+        """Return what the coarsest canvas begins with: the training defect in its new surroundings, or nothing."""
         size_hw = hw(canvas.asked)
         if self.laid is None:
             return np.zeros((*size_hw, self.plate.shape[2] + 1), np.float32)
         tones, mask = self.laid.view(canvas.scale, size_hw, self.plate.shape[2])
+        tones = _surrounded(tones, canvas.pixels - canvas.mean, mask)
         signed = np.where(mask, MASK_SCALE, -MASK_SCALE)[..., None]
         return np.concatenate([palette.apply(tones), signed], 2).astype(np.float32)
 
     def refined(self, canvas: Canvas, coarse: Plate, palette: Palette) -> Plate:
-        """Return what a finer canvas begins with: the coarser painting, and what detail the training defect has."""
-        finer = shrink(coarse, canvas.size_hw)
-        tones = finer[..., :-1] - canvas.mean + self._detail(canvas.scale, canvas.size_hw, hw(coarse))
+        """Return what a finer canvas begins with: the coarser painting, what detail the training defect has, and around
+        it the photograph.
+        """
+        finer, size_hw = shrink(coarse, canvas.size_hw), canvas.size_hw
+        tones = finer[..., :-1] - canvas.mean
+        if self.laid is not None:
+            around = canvas.pixels[: size_hw[0], : size_hw[1]] - canvas.mean
+            tones = tones + self._detail(canvas.scale, size_hw, hw(coarse))
+            tones = _surrounded(tones, around, finer[..., -1] > 0)
         return np.concatenate([palette.apply(tones), finer[..., -1:]], 2)
 
     def finished(self, painted: Plate, scale: float) -> Painting:
@@ -91,6 +101,12 @@ class Stroke:
         if image.shape[2] == like.shape[2]:
             return image
         return image[..., :1] if like.shape[2] == 1 else np.repeat(image, 3, 2)
+
+
+def _surrounded(tones: Plate, around: Plate, mask: NDArray[np.bool_]) -> Plate:
+    """Return `tones` where a defect is, fading to those around it (all HWC) as far as the rim of a defect reaches."""
+    weight = feather(mask, CORE_PX, FADE_PX)[..., None]
+    return np.asarray(weight * tones + (1 - weight) * around, np.float32)
 
 
 def hw(array: NDArray[Any]) -> HW:
