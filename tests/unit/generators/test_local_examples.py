@@ -106,6 +106,16 @@ def test_the_best_covering_example_is_taken_and_a_wished_contrast_decides_betwee
         assert lay_under(hook(), 1.0, [dark, bar, light], "none", wish, rng).example is expected
 
 
+@pytest.mark.parametrize(("share", "gain"), [(None, 1.0), (1.0, 1.0), (0.8, 0.8), (1.3, 1.3), (9.0, 1.6), (-1.0, 1.0)])
+def test_an_example_is_made_stronger_or_weaker_towards_a_wish(share, gain):
+    shown = example(hook(), 90)
+    wish = None if share is None else share * shown.contrast
+    laid = lay_under(hook(), 1.0, [shown], "none", wish, np.random.default_rng(0))
+    plain = lay_under(hook(), 1.0, [shown], "none", None, np.random.default_rng(0))
+    tones = [each.view(1.0, (64, 64), 1)[0][hook()] for each in (laid, plain)]
+    assert tones[0] == pytest.approx(gain * tones[1], rel=1e-5)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_examples_come_back_from_disk(tmp_path, dtype):
     held = cut_examples(sample(hook(), channels=3, dtype=dtype), SETTINGS)

@@ -10,7 +10,7 @@ from flawsmith.core.records import Image, Mask
 from flawsmith.data.demo.settings import DemoSettings
 from flawsmith.data.demo.surface import BORDER, Field, Scene, pixel_axes
 
-_YELLOW = np.array([0.0, 0.05, 0.26], np.float32)
+_YELLOW = np.array([0.0, 0.03, 0.16], np.float32)
 """Share of red, green and blue light that a full stain swallows beyond its darkening."""
 
 

@@ -165,8 +165,8 @@ def _groove(scene: Scene, rng: np.random.Generator, path: Path_xy) -> Field:
 @DEFECTS.register("stain")
 def stain(scene: Scene, rng: np.random.Generator, strength: float) -> Scene:
     """A soft blotch of dried fluid: a little darker and yellower, its edge a trace darker than its inside."""
-    contrast = _contrast(scene, strength, (0.9, 1.6), (0.12, 0.3))
-    radius = rng.uniform(7, 20) * scene.scale
+    contrast = _contrast(scene, strength, (0.9, 1.6), (0.08, 0.22))
+    radius = rng.uniform(5, 14) * scene.scale
     x0, y0 = _spot(scene, rng, radius / 2)
     y, x = pixel_axes(scene.radiance.shape)
     tilt, longer = rng.uniform(0, np.pi), np.sqrt(rng.uniform(1, 2))

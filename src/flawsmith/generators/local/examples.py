@@ -37,6 +37,8 @@ STEPS_AROUND = 24
 """A round part's defects are tried at this many angles."""
 LEAST_SIZE, MOST_SIZE = 0.7, 1.4
 """An example is resized within this range to fit a mask."""
+LEAST_GAIN, MOST_GAIN = 0.6, 1.6
+"""An example is made weaker or stronger within this range to come nearer to a wished contrast."""
 SMOOTH_PX = 1.5
 """Examples are bent smoothly over about this many pixels of the coarsest canvas."""
 NEARLY_BEST = 0.85
@@ -80,7 +82,7 @@ class Example:
 class Laid:
     """An example as it lies under a mask: pixel q of the patch (row and column, at the camera's own scale) shows the
     example's pixel `back` @ (q + u - `target`) + `centre`, where u is what `bent`, (2, H, W) in pixels of a canvas at
-    `scale`, says of the place.
+    `scale`, says of the place. It stands out `gain` times as strongly.
     """
 
     example: Example
@@ -89,6 +91,7 @@ class Laid:
     target: NDArray[np.float64]
     bent: Field
     scale: float
+    gain: float = 1.0
 
     def view(self, scale: float, size_hw: tuple[int, int], channels: int) -> tuple[Plate, NDArray[np.bool_]]:
         """Return tones (HWC, mirrored beyond what the example shows) and defect mask (HW) of a canvas at `scale`."""
@@ -97,7 +100,7 @@ class Laid:
         if shrinks > 1:
             tones = gaussian_filter(tones, (0.35 * shrinks, 0.35 * shrinks, 0))
         layers = [map_coordinates(tones[..., c], places, order=1, mode="mirror") for c in range(channels)]
-        return np.stack(layers, 2), self._share(self.example.mask, places)
+        return np.float32(self.gain) * np.stack(layers, 2), self._share(self.example.mask, places)
 
     def own(self, scale: float, size_hw: tuple[int, int]) -> Mask:
         """Return the defect's own pixels on a canvas at `scale` (HW)."""
@@ -143,7 +146,8 @@ def lay_under(
     """Turn, resize and move a training defect so that it covers a patch's mask (HW) best, as seen at `scale`, and bend
     it to cover it wholly.
 
-    Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any.
+    Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any, and
+    made stronger or weaker towards that wish.
     """
     asked = shrink_mask(mask, scaled_hw((mask.shape[0], mask.shape[1]), scale))
     points = np.argwhere(asked)
@@ -171,7 +175,14 @@ def lay_under(
         example, back / scale, example.points.mean(0), np.argwhere(mask).mean(0), np.zeros((2, 1, 1)), scale
     )
     shown = straight.own(scale, (asked.shape[0], asked.shape[1]))
-    return replace(straight, bent=bend(shown, asked, SMOOTH_PX))
+    return replace(straight, bent=bend(shown, asked, SMOOTH_PX), gain=_gain(example.contrast, contrast))
+
+
+def _gain(contrast: float, wished: float | None) -> float:
+    """Return by how much an example's contrast is multiplied to come nearer to a wish of the same sign."""
+    if wished is None or contrast * wished <= 0:
+        return 1.0
+    return float(np.clip(wished / contrast, LEAST_GAIN, MOST_GAIN))
 
 
 def _look_up(mask: Mask, places: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -85,7 +85,7 @@ class LocalPainter:
             return Stroke(patch, plate, scales, None)
         rng = stream(patch.seed, "example")
         laid = lay_under(patch.mask, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
-        unit = self.palette.strength(laid.example.tones(self.net.channels)[laid.example.own])
+        unit = self.palette.strength(laid.gain * laid.example.tones(self.net.channels)[laid.example.own])
         return Stroke(patch, plate, scales, laid, unit)
 
     def _paint_together(self, strokes: Sequence[Stroke]) -> list[Painting]:
