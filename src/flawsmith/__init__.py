@@ -18,10 +18,13 @@ _HOMES = {
     "Run": "recipes.run",
     "RunSettings": "recipes.settings",
     "Sample": "core.records",
+    "VoteSettings": "data.votes.settings",
+    "Votes": "recipes.votes",
     "load_sample": "data.loading",
     "read_catalog": "data.readers",
     "remake": "recipes.remake",
     "run": "recipes.run",
+    "votes": "recipes.votes",
 }
 __all__ = ["__version__", *_HOMES]
 

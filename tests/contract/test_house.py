@@ -160,6 +160,7 @@ pass"""
         ["prove", "--help"],
         ["check", "--help"],
         ["remake", "--help"],
+        ["votes", "--help"],
         ["check", "--layouts"],
     ],
 )
@@ -167,7 +168,7 @@ def test_help_is_quick(arguments):
     assert "torch" not in loaded(HELP, *arguments)
 
 
-COMMANDS = ("run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "version")
+COMMANDS = ("run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "votes", "version")
 
 
 def test_help_shows_every_command():

@@ -19,10 +19,13 @@ PUBLIC = [
     "Run",
     "RunSettings",
     "Sample",
+    "VoteSettings",
+    "Votes",
     "load_sample",
     "read_catalog",
     "remake",
     "run",
+    "votes",
 ]
 """A name added or removed here is a change of the public interface: say so in the CHANGELOG."""
 
@@ -43,7 +46,7 @@ def test_a_public_name_resolves_and_is_documented(name):
     assert found is getattr(importlib.import_module(found.__module__), name)
 
 
-@pytest.mark.parametrize("name", ["run", "remake", "load_sample", "read_catalog"])
+@pytest.mark.parametrize("name", ["run", "remake", "load_sample", "read_catalog", "votes"])
 def test_public_functions_are_annotated(name):
     signature = inspect.signature(getattr(flawsmith, name))
     assert signature.return_annotation is not inspect.Signature.empty

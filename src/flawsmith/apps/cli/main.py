@@ -156,6 +156,35 @@ def remake(
     typer.echo(f"remade: {again(image, out, run).resolve()}")
 
 
+@app.command(context_settings=EXTRA)
+def votes(
+    context: typer.Context,
+    images: Annotated[Path, typer.Argument(metavar="IMAGES", help="Folder of images.")],
+    by: Annotated[list[str], typer.Option("--by", metavar="NAME=PATH", help="Who, and their table or masks.")],
+    out: Out = DEFAULT_OUT,
+    config: Config = None,
+    quiet: Quiet = False,
+) -> None:
+    """Count several inspectors' labels of the same images: majority, agreement, ambiguous images, suspects.
+
+    PATH is a table (file, label; with x1, y1, x2, y2 and a row per box, if boxes were drawn) or a folder of masks named
+    like the images; give both for a name if there are both. Settings are given as key=value.
+
+    Example:
+        flawsmith votes IMAGES --by anna=anna.csv --by ben=ben.csv --out DIR least_votes=2
+
+    """
+    from flawsmith.apps.cli.progress import Shown
+    from flawsmith.core.settings import resolve
+    from flawsmith.data.votes.settings import VoteSettings
+    from flawsmith.recipes.votes import votes as count
+
+    settings = resolve(VoteSettings, config, pairs(context.args))
+    with Shown(quiet) as progress:
+        done = count(images, inspectors(by), out, settings=settings, progress=progress)
+    typer.echo(f"{done.summary}\nvotes: {done.page.resolve()}")
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -177,6 +206,21 @@ def pairs(arguments: list[str]) -> list[str]:
             found.append(f"{word.lstrip('-')}={rest.pop(0)}")
         else:
             raise SettingsError(f"cannot make sense of {word!r}; settings are given as key=value or --key value")
+    return found
+
+
+def inspectors(given: list[str]) -> dict[str, list[Path]]:
+    """Turn `NAME=PATH`, given once or several times for a name, into paths by name.
+
+    >>> [len(paths) for paths in inspectors(["anna=a.csv", "anna=masks", "ben=b.csv"]).values()]
+    [2, 1]
+    """
+    found: dict[str, list[Path]] = {}
+    for each in given:
+        name, _, path = each.partition("=")
+        if not name or not path:
+            raise SettingsError(f"expected --by NAME=PATH, got {each!r}; write for example --by anna=anna.csv")
+        found.setdefault(name, []).append(Path(path))
     return found
 
 

@@ -1,0 +1,1 @@
+"""Several people's labels of the same images: read, voted on, compared, doubted where pictures disagree."""
