@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ VIEWS = [View(down, across, swapped) for down in (1, -1) for across in (1, -1) f
 _ONE_BELOW = 0.1587
 """The share of a normal distribution below one deviation under its middle."""
 Prints = NDArray[np.float32]
-Places = NDArray[np.int64]
+Places = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Lookalikes:
         Of a set with itself, each pair stands there once.
         """
         drawn = np.concatenate([np.zeros((0, SIZE), np.float32), *self._sketches(prints)]) if self.quick else None
-        found = []
+        found: list[tuple[int, int, float]] = []
         for start in range(0, len(others), BLOCK):
             seen = [self._flat(view.of(each) for each in others[start : start + BLOCK]) for view in VIEWS]
             stop = min(len(prints), start + BLOCK) if prints is others else len(prints)

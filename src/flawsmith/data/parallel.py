@@ -10,7 +10,8 @@ from typing import TypeVar
 
 _AHEAD = 4
 """Items begun per thread before the first is asked for: what is held in memory."""
-Item, Found = TypeVar("Item"), TypeVar("Found")
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def cores() -> int:

@@ -193,7 +193,7 @@ class _Careful(io.FileIO):
 def _tar_items(file: BinaryIO, meter: _Meter) -> Iterator[_Item]:
     packed = file.read(len(_GZIP)) == _GZIP
     file.seek(0)
-    stream = _Counted(gzip.GzipFile(fileobj=file) if packed else file)
+    stream = _Counted(cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file)
     with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", errorlevel=2) as opened:
         while (info := stream.header_of(opened)) is not None:
             meter.entry()

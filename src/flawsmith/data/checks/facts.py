@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,9 @@ def image_facts(entry: Entry, root: Path) -> ImageFacts:
     head = _head(entry.image, root)
     if isinstance(head, Fault):
         return ImageFacts(head)
-    with _alone if head.size_hw[0] * head.size_hw[1] > _LARGE_PX else nullcontext():
+    large = head.size_hw[0] * head.size_hw[1] > _LARGE_PX
+    turn: AbstractContextManager[Any] = _alone if large else nullcontext()
+    with turn:
         return _facts(entry, root, head)
 
 

@@ -76,7 +76,7 @@ def facts_to_json(facts: ImageFacts) -> dict[str, Any]:
 def facts_from_json(row: dict[str, Any]) -> ImageFacts:
     """Rebuild facts from `facts_to_json` data."""
     size_hw, *rest = row["head"] or [None]
-    head = None if size_hw is None else Head(tuple(size_hw), *rest)
+    head = None if size_hw is None else Head((int(size_hw[0]), int(size_hw[1])), *rest)
     masks = tuple(_mask_from_json(mask) for mask in row["masks"])
     small = _thumbnail(row["thumbnail"])
     return ImageFacts(_fault_from_json(row["fault"]), head, row["brightness"], row["contrast"], small, masks)
