@@ -100,3 +100,43 @@ def test_yolo_polygons_of_blobs_give_nearly_the_same_masks(rows):
         assert after.box_xyxy == before.box_xyxy
         if before.mask.sum() >= 100:
             assert (after.mask & before.mask).sum() / (after.mask | before.mask).sum() > 0.9
+
+
+def written(rows, layout, check):
+    """Export rows and hand over the folder, with each located item by its file there."""
+    with tempfile.TemporaryDirectory() as folder:
+        items = list(items_of(rows, Path(folder, "in"), lambda mask: mask))
+        out = Path(folder, "out")
+        WRITERS[layout](items, out)
+        manifest = [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").split("\n")[:-1]]
+        by_id = {item.entry.id: item for item in items}
+        located = {row["file"]: by_id[row["source"]] for row in manifest if row["located"]}
+        assert len(located) == sum(item.entry.label == GOOD or bool(item.entry.masks) for item in items)
+        if located:
+            check(out, located)
+
+
+def read_back(out, layout, located):
+    """Pairs of an item and the sample and entry that were read for it."""
+    found = {entry.image.relative_to(out).as_posix(): entry for entry in read_catalog(out, layout)}
+    assert sorted(found) == sorted(located)
+    for file, entry in found.items():
+        item, sample = located[file], load_sample(entry)
+        np.testing.assert_array_equal(sample.image, load_sample(item.entry).image)
+        yield item, entry, sample
+
+
+def check_voc(out, located):
+    for item, entry, sample in read_back(out, "voc", located):
+        before = list(instances_of(item, load_sample(item.entry).defects))
+        assert sample.label == item.entry.label
+        assert entry.split == ("test" if item.split == "test" else "train")
+        assert [(each.label, each.box_xyxy) for each in sample.defects] == [
+            (each.label, each.box_xyxy) for each in before
+        ]
+
+
+@settings(max_examples=12, deadline=None)
+@given(ROWS)
+def test_voc_gives_the_same_boxes(rows):
+    written(rows, "voc", check_voc)

@@ -13,6 +13,8 @@ from flawsmith.core.errors import DataError
 Kind = Literal["polygons", "runs", "box"]
 FURTHEST_PX = 10_000_000
 """No corner lies further than this from the image's own corner, and no image has a longer side."""
+LONGEST_RUN = FURTHEST_PX**2
+"""No run of pixels is longer than the largest image."""
 FURTHEST_SHARE = 10
 """The same for coordinates that are shares of the image's sides."""
 
@@ -84,6 +86,8 @@ def _check_runs(row: tuple[float, ...]) -> None:
     wrong = next((number for number in row if not isinstance(number, int) or number < 0), None)
     if wrong is not None:
         raise DataError(f"run lengths are whole numbers from 0, got {wrong!r}")
+    if any(number > LONGEST_RUN for number in row):
+        raise DataError(f"run lengths are at most {LONGEST_RUN}, got a longer one")
 
 
 def _check_box(row: tuple[float, ...]) -> None:

@@ -15,6 +15,7 @@ from flawsmith.core.errors import DataError, ImageError
 from flawsmith.core.files import read_json, sha256_file, sha256_json, write_json
 from flawsmith.core.records import Catalog, Defect, Entry, Mask, MaskSource, Sample
 from flawsmith.data.image_io import read_image, read_mask
+from flawsmith.data.parallel import in_threads
 
 
 def load_sample(entry: Entry) -> Sample:
@@ -45,7 +46,7 @@ def image_sha256(entry: Entry) -> str:
 
 def catalog_digest(catalog: Catalog) -> str:
     """Return the hash of everything a catalog holds but where it lies: ids, labels, groups, images and masks."""
-    return sha256_json([_content(entry) for entry in catalog])
+    return sha256_json(list(in_threads(_content, catalog)))
 
 
 def mask_content(mask: MaskSource) -> list[Any]:

@@ -92,13 +92,15 @@ def split(catalog: Catalog, settings: SplitSettings) -> Splits:
 
 def summary(splits: Splits) -> list[dict[str, Any]]:
     """Return one row per class: its images and groups in each part, the good class first."""
-    labels = {entry.label for part in splits.parts.values() for entry in part}
+    groups: dict[str, dict[str, list[str]]] = {}
+    for name, part in splits.parts.items():
+        for entry in part:
+            groups.setdefault(entry.label, {each: [] for each in splits.parts})[name].append(entry.group)
     rows = []
-    for label in sorted(labels, key=lambda label: (label != GOOD, label)):
+    for label in sorted(groups, key=lambda label: (label != GOOD, label)):
         row: dict[str, Any] = {"class": label}
-        for name, part in splits.parts.items():
-            entries = part.labelled(label).entries
-            row |= {f"{name}_images": len(entries), f"{name}_groups": len({entry.group for entry in entries})}
+        for name, found in groups[label].items():
+            row |= {f"{name}_images": len(found), f"{name}_groups": len(set(found))}
         rows.append(row)
     return rows
 
@@ -135,9 +137,17 @@ def _rarest_first(units: Iterable[_Unit]) -> list[str]:
     return sorted(counts, key=lambda label: (label == GOOD, counts[label], label))
 
 
-def _showing(units: Iterable[_Unit], label: str, settings: SplitSettings) -> list[_Unit]:
+def _by_label(units: Iterable[_Unit]) -> dict[str, list[_Unit]]:
+    found: dict[str, list[_Unit]] = {}
+    for unit in units:
+        for label in unit.labels:
+            found.setdefault(label, []).append(unit)
+    return found
+
+
+def _ordered(units: Iterable[_Unit], label: str, settings: SplitSettings) -> list[_Unit]:
     """The units of a class in the order in which they are dealt."""
-    found = [unit for unit in units if label in unit.labels]
+    found = list(units)
     if settings.method == "first_third":
         return sorted(found, key=lambda unit: min(_file_order(e) for e in unit.entries if e.label == label))
     found.sort(key=lambda unit: natural_key(unit.name))
@@ -148,8 +158,11 @@ def _deal(units: Sequence[_Unit], settings: SplitSettings) -> _Sides:
     declared = _declared(units, settings)
     sides: _Sides = {}
     learnt: Counter[str] = Counter()
+    units_of = _by_label(units)
     for label in _rarest_first(units):
-        showing = sorted(_showing(units, label, settings), key=lambda unit: declared.get(unit.name) != "train")
+        showing = sorted(
+            _ordered(units_of[label], label, settings), key=lambda unit: declared.get(unit.name) != "train"
+        )
         wanted = _learn_count(label, showing, declared, settings)
         for unit in showing:
             if unit.name in sides:
@@ -201,14 +214,16 @@ def _declared(units: Iterable[_Unit], settings: SplitSettings) -> dict[str, str]
 def _kept_labels(units: Sequence[_Unit], settings: SplitSettings) -> Iterator[str]:
     candidates = _rarest_first(units) if settings.respect_declared else [GOOD]
     if settings.method == "first_third" or settings.respect_declared:
-        for label in candidates:
-            if {"train", "test"} <= {e.split for unit in units for e in unit.entries if e.label == label}:
-                yield label
+        declared: dict[str, set[str | None]] = {}
+        for entry in (entry for unit in units for entry in unit.entries):
+            declared.setdefault(entry.label, set()).add(entry.split)
+        yield from (label for label in candidates if {"train", "test"} <= declared.get(label, set()))
 
 
 def _check(units: Sequence[_Unit], sides: _Sides) -> None:
+    units_of = _by_label(units)
     for label in _rarest_first(units):
-        counts = Counter(sides[unit.name] for unit in units if label in unit.labels)
+        counts = Counter(sides[unit.name] for unit in units_of[label])
         for side in ("train", "test"):
             if not counts[side]:
                 raise DataError(
@@ -220,12 +235,13 @@ def _check(units: Sequence[_Unit], sides: _Sides) -> None:
 def _take_val(units: Sequence[_Unit], sides: _Sides, settings: SplitSettings) -> None:
     """Move groups from the training to the validation part, from the end of each class's order."""
     left = Counter(label for unit in units if sides[unit.name] == "train" for label in unit.labels)
-    order = _rarest_first(units)
-    for label in order:
-        learnt = [unit for unit in _showing(units, label, settings) if sides[unit.name] != "test"]
+    rank = {label: place for place, label in enumerate(_rarest_first(units))}
+    units_of = _by_label(units)
+    for label in rank:
+        learnt = [unit for unit in _ordered(units_of[label], label, settings) if sides[unit.name] != "test"]
         taken = sum(sides[unit.name] == "val" for unit in learnt)
         for unit in reversed(learnt):
-            at_home = label == min(unit.labels, key=order.index)
+            at_home = label == min(unit.labels, key=rank.__getitem__)
             # A group at home in a rarer class is spent only where this class would have no validation group at all.
             needed = _val_count(len(learnt), settings) if at_home else min(1, _val_count(len(learnt), settings))
             if taken < needed and sides[unit.name] == "train" and all(left[each] > 1 for each in unit.labels):

@@ -16,15 +16,25 @@ from tifffile import COMPRESSION, PHOTOMETRIC
 from flawsmith.core.errors import ImageError
 
 _ORIENTATION = 0x0112
+_MOST_TILE_PIXELS = 2**26
+"""A tile is unpacked whole, however little of it lies inside the image."""
 
 
 def tiff_size_hw(file: tifffile.TiffFile) -> tuple[int, int]:
-    """Return height and width as stored. Raises ImageError for a stack of pages, or another depth than 8 or 16."""
+    """Return height and width as stored.
+
+    Raises ImageError for a stack of pages, another depth than 8 or 16, more than 4 channels, or huge tiles: all that
+    would make a small file take much memory, but for height and width themselves.
+    """
     page = file.pages.first
     if len(file.series[0].pages) > 1:
         raise ImageError(f"a stack of {len(file.series[0].pages)} pages: expected one image per file")
     if page.dtype not in (np.bool_, np.uint8, np.uint16):
         raise ImageError(f"expected 8 or 16 unsigned bits per channel, got {page.dtype}")
+    if page.samplesperpixel > 4 or page.imagedepth != 1:
+        raise ImageError(f"expected 1 to 4 channels and one layer, got {page.samplesperpixel} and {page.imagedepth}")
+    if page.is_tiled and page.tilewidth * page.tilelength * page.tiledepth > _MOST_TILE_PIXELS:
+        raise ImageError(f"tiles of {page.tilewidth} x {page.tilelength} pixels: expected at most {_MOST_TILE_PIXELS}")
     return int(page.imagelength), int(page.imagewidth)
 
 

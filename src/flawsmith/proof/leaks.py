@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from flawsmith.core.errors import LeakError
 from flawsmith.core.files import read_json
 from flawsmith.core.records import Catalog, Entry
@@ -63,12 +61,12 @@ def check_lookalikes(learnt: Iterable[Entry], synthetic: Iterable[Entry], sealed
     groups, as the split does, so that what it has joined is not found here.
     """
     learnt, synthetic, sealed = list(learnt), list(synthetic), list(sealed)
-    real, tests = fingerprints(learnt), fingerprints(sealed)
-    ruler = measure(np.concatenate([real, tests]), [entry.group for entry in (*learnt, *sealed)])
-    seen = [*learnt, *synthetic]
+    seen = [*synthetic, *learnt]
+    prints = fingerprints([*seen, *sealed])
+    ruler = measure(prints[len(synthetic) :], [entry.group for entry in (*learnt, *sealed)])
     pairs = [
         f"{seen[one].image} = {sealed[other].image} (likeness {alike:.2f})"
-        for one, other, alike in ruler.pairs(np.concatenate([real, fingerprints(synthetic)]), tests)
+        for one, other, alike in ruler.pairs(prints[: len(seen)], prints[len(seen) :])
     ]
     if pairs:
         raise LeakError(

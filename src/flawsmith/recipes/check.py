@@ -13,16 +13,22 @@ from flawsmith.core.files import read_json, sha256_json, write_json, write_text
 from flawsmith.core.records import Catalog
 from flawsmith.core.store import Manifest
 from flawsmith.data.checks import Survey, printable, problems, survey
-from flawsmith.data.checks.facts import leaves
 from flawsmith.data.checks.kinds.broken_link import broken_links
 from flawsmith.data.checks.kinds.probable_groups import PROPOSED_FILE, proposed_groups
+from flawsmith.data.checks.stored import stored_facts
 from flawsmith.data.checks.survey import with_masks_on_disk
 from flawsmith.data.loading import catalog_digest, save_catalog
 from flawsmith.data.readers import read_catalog
+from flawsmith.data.readers.inside import leaves
+from flawsmith.data.unpacking import is_archive, unpacked
 from flawsmith.recipes.check_page import page
 from flawsmith.recipes.route import DEMO, Route
 
 PROBLEMS, PAGE, CATALOG = "problems.json", "check.html", "catalog.json"
+UNPACKED = "unpacked"
+"""The folder of a run in which its data set lies where an archive was given."""
+_FACTS = "facts.jsonl"
+"""What is known of the images while the check is under way."""
 _LISTED = 20
 
 
@@ -45,7 +51,8 @@ def look(route: Route) -> Manifest:
     catalog = opened(route)
 
     def work(out: Path) -> Mapping[str, Any]:
-        seen = survey(catalog, progress=route.progress)
+        with stored_facts(out / _FACTS) as stored:
+            seen = survey(catalog, progress=route.progress, stored=stored)
         found = problems(seen)
         errors = sum(problem.severity == "error" for problem in found)
         write_json(out / PROBLEMS, [problem.to_json() for problem in found])
@@ -61,10 +68,21 @@ def look(route: Route) -> Manifest:
 def opened(route: Route) -> Catalog:
     """Return the catalog of the run's data set, as its settings say it shall be read."""
     settings = route.settings.data
-    root = _demo_data(route) if route.data == DEMO else Path(route.data)
+    root = _demo_data(route) if route.data == DEMO else _folder(route)
     return read_catalog(
         root.resolve(), layout=settings.layout, groups=settings.groups, classes=settings.classes, good=settings.good
     )
+
+
+def _folder(route: Route) -> Path:
+    """Return the data folder; an archive is unpacked inside the run."""
+    data = Path(route.data)
+    if not is_archive(data):
+        return data
+    route.progress("unpack", 0, 1, "")
+    folder = unpacked(data, route.folder(UNPACKED))
+    route.progress("unpack", 1, 1, "done")
+    return folder
 
 
 def _digests(catalog: Catalog) -> dict[str, str]:

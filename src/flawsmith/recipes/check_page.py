@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from flawsmith.core.errors import ImageError
 from flawsmith.core.records import Catalog
 from flawsmith.data.checks import Problem, printable
-from flawsmith.data.checks.facts import leaves
 from flawsmith.data.image_io import IMAGE_SUFFIXES, read_image
+from flawsmith.data.readers.inside import leaves
 from flawsmith.proof.report.data import Tile
 from flawsmith.proof.report.pictures import plain_tile
 

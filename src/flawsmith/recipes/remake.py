@@ -28,7 +28,7 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
     text = read_metadata(image).get(BIRTH_KEY)
     if text is None:
         raise DataError(f"{image} carries no birth record: it is not an image that flawsmith made")
-    birth = Birth.from_json(json.loads(text))
+    birth, label, slot = _birth(image, text)
     folder = Path(run) if run else _run_folder(image)
     fitted = read_manifest(folder / "fit").settings["generator"] == birth.generator
     stage, home = ("generate", "fit") if fitted else (f"control_{birth.generator}", f"control_{birth.generator}")
@@ -38,13 +38,28 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
     shop = workshop(Route("", folder, settings), birth.generator, model, judged=fitted)
     if shop.generator.weights_sha256 != birth.weights_sha256:
         raise DataError(f"{image} was made with other weights than those in {model}: give the run that made it")
-    label, slot = birth.id.rsplit("/", 1)
-    (made,) = shop.make([Order(label, int(slot), 0, birth.seed)])
+    (made,) = shop.make([Order(label, slot, 0, birth.seed)])
     if made.birth.background_sha256 != birth.background_sha256:
         raise DataError(f"the background {birth.background_id} of {image} has changed since")
     target = Path(out)
     write_image(target, made.image, {BIRTH_KEY: json.dumps(made.birth.to_json(), sort_keys=True)})
     return target
+
+
+def _birth(image: Path, text: str) -> tuple[Birth, str, int]:
+    """Return the birth record in an image, with the class and number that its id says."""
+    from flawsmith.generators.catalogue import GENERATORS
+
+    try:
+        birth = Birth.from_json(json.loads(text))
+        label, slot = birth.id.rsplit("/", 1)
+        if birth.generator in GENERATORS and isinstance(birth.seed, int):
+            return birth, label, int(slot)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise DataError(
+        f"{image} carries a birth record that flawsmith did not write: it was changed, or is from elsewhere"
+    )
 
 
 def _run_folder(image: Path) -> Path:

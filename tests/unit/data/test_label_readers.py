@@ -187,10 +187,9 @@ def test_an_image_that_two_names_fit_must_be_named_with_its_folder(root):
 
 
 def test_links_are_followed_but_not_round_in_circles(root):
-    put(root.parent / "disk", "a.png")
-    root.mkdir()
-    (root / "images").symlink_to(root.parent / "disk")
-    (root.parent / "disk" / "up").symlink_to(root)
+    put(root / ".disk", "a.png")
+    (root / "images").symlink_to(root / ".disk")
+    (root / ".disk" / "up").symlink_to(root)
     write_coco(root / "a.json", [picture(1, "a.png")], [])
     assert [entry.id for entry in read_catalog(root)] == ["images/a"]
 

@@ -9,7 +9,8 @@ from scipy.ndimage import gaussian_filter
 
 from flawsmith.core.errors import LeakError
 from flawsmith.core.records import Catalog, Entry
-from flawsmith.data.lookalikes import fingerprint, join_groups, joined, measure
+from flawsmith.data import lookalikes
+from flawsmith.data.lookalikes import fingerprint, fingerprints, join_groups, joined, measure
 from flawsmith.proof.leaks import check_lookalikes
 
 
@@ -91,21 +92,63 @@ def test_pictures_without_structure_are_alike_to_nothing(tmp_path):
     check_lookalikes(entries(tmp_path, flat, "a"), [], entries(tmp_path, flat, "b"))
 
 
-def test_groups_that_show_one_part_are_joined_however_long_the_chain():
+@pytest.mark.parametrize("quick", [False, True])
+def test_groups_that_show_one_part_are_joined_however_long_the_chain(quick):
     pictures = [part(seed) for seed in range(10)]
     pictures[7], pictures[9] = DISGUISES["rescaled"](pictures[2]), DISGUISES["turned and relit"](pictures[2])
     prints = np.stack([fingerprint(grey[..., None]) for grey in pictures])
-    assert joined(prints, list("abcdefghij")) == list("abcdefgcic")
-    assert joined(prints, list("aabbccddee")) == list("aabbccbbbb")
+    assert joined(prints, list("abcdefghij"), quick) == list("abcdefgcic")
+    assert joined(prints, list("aabbccddee"), quick) == list("aabbccbbbb")
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("shared", [0.0, 0.7])
-def test_what_has_been_joined_holds_no_lookalike_any_more(shared):
+def test_what_has_been_joined_holds_no_lookalike_any_more(shared, quick):
     pictures = [part(seed % 17, shared) for seed in range(20)]
     prints = np.stack([fingerprint(recompressed(grey, 60 + n)[..., None]) for n, grey in enumerate(pictures)])
-    groups = joined(prints, [str(n) for n in range(20)])
+    groups = joined(prints, [str(n) for n in range(20)], quick)
     assert len(set(groups)) == 17
-    assert all(groups[one] == groups[other] for one, other, _ in measure(prints, groups).pairs(prints, prints))
+    assert all(groups[one] == groups[other] for one, other, _ in measure(prints, groups, quick).pairs(prints, prints))
+
+
+def test_sketches_lead_to_the_pairs_that_full_comparison_finds(monkeypatch):
+    monkeypatch.setattr(lookalikes, "BLOCK", 7)
+    monkeypatch.setattr(lookalikes, "ROWS", 9)
+    rng = np.random.default_rng(0)
+    grain = rng.normal(size=(60, 96 * 96)).astype(np.float32)
+    twins = [grain[place] + (0.3 + 0.02 * place) * rng.normal(size=96 * 96) for place in range(40)]
+    views = [lookalikes.VIEWS[place % 8].of(twin.reshape(96, 96)) for place, twin in enumerate(twins)]
+    prints = lookalikes.without(np.stack([*grain.reshape(-1, 96, 96), *views]).astype(np.float32), np.zeros((96, 96)))
+    prints /= np.linalg.norm(prints, axis=(1, 2), keepdims=True)
+    full, quick = (lookalikes.Lookalikes(np.zeros((96, 96), np.float32), 0.7, way) for way in (False, True))
+    expected = full.pairs(prints, prints)
+    assert 10 < len(expected) < 40
+    assert all(other == 60 + one for one, other, _ in expected)
+    assert [pair[:2] for pair in quick.pairs(prints, prints)] == [pair[:2] for pair in expected]
+    apart = full.pairs(prints[:60], prints[60:])
+    assert [(one, other + 60) for one, other, _ in apart] == [pair[:2] for pair in expected]
+    assert [pair[:2] for pair in quick.pairs(prints[:60], prints[60:])] == [pair[:2] for pair in apart]
+
+
+def test_blocks_change_nothing(monkeypatch):
+    prints = np.stack([fingerprint(part(seed % 10, 0.5)[..., None]) for seed in range(12)])
+    groups = [str(number) for number in range(12)]
+    whole = measure(prints, groups)
+    monkeypatch.setattr(lookalikes, "BLOCK", 5)
+    parts = measure(prints, groups)
+    assert parts.limit == pytest.approx(whole.limit, abs=1e-5)
+    assert [pair[:2] for pair in whole.pairs(prints, prints)] == [(0, 10), (1, 11)]
+    assert [pair[:2] for pair in parts.pairs(prints, prints)] == [(0, 10), (1, 11)]
+
+
+def test_fingerprints_of_very_many_are_the_same_but_for_rounding(tmp_path, monkeypatch):
+    found = entries(tmp_path, [part(seed) for seed in range(4)], "a")
+    few = fingerprints(found)
+    monkeypatch.setattr(lookalikes, "MANY", 3)
+    many = fingerprints(found)
+    assert isinstance(many, np.memmap)
+    np.testing.assert_allclose(many, few, atol=1e-4)
+    assert joined(many, list("abcd")) == list("abcd")
 
 
 def test_a_catalog_is_joined_whatever_the_order_of_its_entries(tmp_path):

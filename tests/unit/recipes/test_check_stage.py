@@ -1,7 +1,10 @@
 """What the check stage writes, also where the data cannot be used, and the command that writes a cleaned copy."""
 
 import os
+import shutil
+import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from typer.testing import CliRunner
 
 from flawsmith.apps.cli.main import app
 from flawsmith.core.errors import DataError
-from flawsmith.core.files import read_json
+from flawsmith.core.files import read_json, sha256_file
 from flawsmith.data.checks import Problem
 from flawsmith.data.image_io import write_image, write_mask
 from flawsmith.data.readers import read_catalog
@@ -134,3 +137,22 @@ def test_the_command_writes_a_cleaned_copy(root, tmp_path):
     assert len(read_catalog(tmp_path / "cleaned")) == 7
     assert (root / "good/0.png").read_text() == "no image"
     assert (tmp_path / "run/check/check.html").is_file()
+
+
+def test_an_archive_is_checked_as_the_folder_in_it(root, tmp_path):
+    archive = Path(shutil.make_archive(str(tmp_path / "tiles"), "zip", tmp_path, "set"))
+    manifest = check_stage(route(archive, tmp_path))
+    assert manifest.counts == {"images": 8, "problems": 0, "errors": 0}
+    assert manifest.inputs == check_stage(Route(str(root), tmp_path / "other", RunSettings())).inputs
+    assert check_stage(route(archive, tmp_path)).fingerprint == manifest.fingerprint
+    home = tmp_path / "run/unpacked"
+    assert [path.name for path in home.iterdir()] == [sha256_file(archive)[:16]]
+    assert read_json(tmp_path / "run/check/catalog.json")["name"] == "set"
+
+
+def test_a_wicked_archive_ends_in_our_own_error(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as opened:
+        opened.writestr("../evil.png", b"")
+    with pytest.raises(DataError, match=r"x\.zip: the entry '\.\./evil\.png' would lie elsewhere"):
+        check_stage(route(tmp_path / "x.zip", tmp_path))
+    assert not list(tmp_path.rglob("evil.png"))

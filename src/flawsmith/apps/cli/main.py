@@ -28,7 +28,10 @@ app = typer.Typer(
 
 EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="Folder of images, or the word demo for the built-in set.")]
+Data = Annotated[
+    str,
+    typer.Argument(metavar="DATA", help="Folder of images, a zip, tar or tar.gz of it, or demo for the built-in set."),
+]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Run folder: a folder per stage is made in it.")]
 Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="YAML", help="File of settings.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

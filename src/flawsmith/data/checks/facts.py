@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +19,13 @@ from flawsmith.data.checks.drift import Drift, drift
 from flawsmith.data.checks.thumbnails import Thumbnail, grey, thumbnail
 from flawsmith.data.image_io import MOST_PIXELS, Head, image_head, read_image, read_mask
 from flawsmith.data.rasterise import rasterise
+from flawsmith.data.readers.inside import leaves
 
 SOFT_SHARE = (0.05, 0.95)
 """A mask's grey level is "between" from 5 % to 95 % of its brightest."""
+_LARGE_PX = 50_000_000
+_alone = threading.Lock()
+"""Images of more pixels than this are looked at one at a time, however many threads there are."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,19 @@ class ImageFacts:
 
 def image_facts(entry: Entry, root: Path) -> ImageFacts:
     """Return the facts of an entry. No file is opened that a symbolic link takes out of `root`."""
-    found = _opened(entry.image, root)
-    if isinstance(found, Fault):
-        return ImageFacts(found)
-    head, image = found
+    head = _head(entry.image, root)
+    if isinstance(head, Fault):
+        return ImageFacts(head)
+    large = head.size_hw[0] * head.size_hw[1] > _LARGE_PX
+    turn: AbstractContextManager[Any] = _alone if large else nullcontext()
+    with turn:
+        return _facts(entry, root, head)
+
+
+def _facts(entry: Entry, root: Path, head: Head) -> ImageFacts:
+    image = _pixels(entry.image)
+    if isinstance(image, Fault):
+        return ImageFacts(image)
     small = thumbnail(image)
     plane = grey(image) if entry.masks else small
     masks = tuple(_mask_facts(file, root, plane) for file in entry.masks)
@@ -92,39 +108,41 @@ def measured_masks(entry: Entry, facts: ImageFacts) -> Iterator[tuple[MaskSource
             yield file, mask
 
 
-def leaves(path: Path, root: Path) -> bool:
-    """Return whether a path inside `root` is taken out of it by a symbolic link."""
-    return path.is_relative_to(root) and not path.resolve().is_relative_to(root.resolve())
-
-
-def _opened(path: Path, root: Path) -> tuple[Head, Image] | Fault:
+def _head(path: Path, root: Path) -> Head | Fault:
     if leaves(path, root):
         where = "is reached by a symbolic link that leads out of the data folder"
         return Fault("link_outside", f"{path} {where}: it is not opened; put the file itself there")
-    head = None
     try:
         head = image_head(path)
-        height, width = head.size_hw
-        if height * width > MOST_PIXELS:
-            text = f"{path} claims {width} x {height} pixels, expected at most {MOST_PIXELS}: it is not decoded"
-            return Fault("too_large", f"{text}; cut it into tiles")
-        return head, read_image(path)
+    except ImageError as error:
+        return Fault("unreadable", str(error))
+    height, width = head.size_hw
+    if height * width > MOST_PIXELS:
+        text = f"{path} claims {width} x {height} pixels, expected at most {MOST_PIXELS}: it is not decoded"
+        return Fault("too_large", f"{text}; cut it into tiles")
+    return head
+
+
+def _pixels(path: Path) -> Image | Fault:
+    try:
+        return read_image(path)
     except ImageError as error:
         # A cause is the decoder's own error: behind a sound head, it ran out of sound pixels.
-        part = head is not None and error.__cause__ is not None
-        return Fault("truncated" if part else "unreadable", str(error))
+        return Fault("truncated" if error.__cause__ is not None else "unreadable", str(error))
 
 
 def _mask_facts(file: MaskSource, root: Path, plane: NDArray[np.float32]) -> MaskFacts:
     if isinstance(file, DrawnMask):
         return _drawn_facts(file, plane)
-    found = _opened(file.path, root)
-    if isinstance(found, Fault):
-        return MaskFacts(found)
-    levels = found[1].max(axis=2)
-    size_hw = (levels.shape[0], levels.shape[1])
-    if size_hw != plane.shape:
-        return MaskFacts(size_hw=size_hw)
+    head = _head(file.path, root)
+    if isinstance(head, Fault):
+        return MaskFacts(head)
+    if head.size_hw != plane.shape:
+        return MaskFacts(size_hw=head.size_hw)
+    image = _pixels(file.path)
+    if isinstance(image, Fault):
+        return MaskFacts(image)
+    levels, size_hw = image.max(axis=2), head.size_hw
     # Selected by value, a palette's index counts, which only `read_mask` sees.
     mask = levels >= file.threshold if file.value is None else read_mask(file, size_hw)
     highest, soft = int(levels.max()), 0.0

@@ -1,4 +1,4 @@
-"""The facts of a whole data set: what the checks look at. One image is in memory at a time."""
+"""The facts of a whole data set: what the checks look at. Few images are in memory at a time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import GOOD, Catalog, Entry, MaskFile
 from flawsmith.data.checks.alike import LEAST_CONTRAST, Alike, alike
 from flawsmith.data.checks.facts import ImageFacts, image_facts
+from flawsmith.data.checks.stored import StoredFacts
 from flawsmith.data.loading import identical_files
+from flawsmith.data.parallel import in_threads
 from flawsmith.data.readers.listing import MASK_FOLDERS, images_in, masks_by_stem, pair_up
 
 Mapped = Callable[[Callable[..., Any], Any], Any]
-"""The built-in `map`, or that of a pool of workers."""
+"""`map` that yields as it goes on: the built-in one, or that of a pool of workers."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,14 @@ class Survey:
     def readable(self) -> Catalog:
         """The entries whose image can be read."""
         return self.catalog.with_entries(entry for entry, facts in self if facts.fault is None)
+
+    @cached_property
+    def readable_by_label(self) -> Mapping[str, list[Entry]]:
+        """The same by label."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.readable:
+            found.setdefault(entry.label, []).append(entry)
+        return found
 
     @cached_property
     def grouped(self) -> bool:
@@ -55,13 +65,21 @@ class Survey:
         return alike([thumb for entry in self.compared if (thumb := self.facts[entry.id].thumbnail) is not None])
 
 
-def survey(catalog: Catalog, mapped: Mapped = map, progress: Progress = silent) -> Survey:
-    """Look at every file of a catalog once; `mapped` may be a pool's `map`, as each image is looked at alone."""
+def survey(
+    catalog: Catalog, mapped: Mapped = in_threads, progress: Progress = silent, stored: StoredFacts | None = None
+) -> Survey:
+    """Look at every file of a catalog once, but for what is `stored`; the rest is stored there as it is found.
+
+    Each image is looked at alone, so `mapped` may be any pool's.
+    """
     complete = with_masks_on_disk(catalog)
-    facts: dict[str, ImageFacts] = {}
-    looked = mapped(partial(image_facts, root=catalog.root), complete)
-    for number, (entry, each) in enumerate(zip(complete, looked, strict=True), 1):
+    facts = dict(stored.known) if stored else {}
+    unknown = [entry for entry in complete if entry.id not in facts]
+    looked = mapped(partial(image_facts, root=catalog.root), unknown)
+    for number, (entry, each) in enumerate(zip(unknown, looked, strict=True), len(complete) - len(unknown) + 1):
         facts[entry.id] = each
+        if stored:
+            stored.add(entry.id, each)
         progress("images", number, len(complete), "")
     return Survey(complete, facts)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import GOOD, Catalog, MaskFile
+from flawsmith.data.readers.inside import refuse_picture_outside
 from flawsmith.data.readers.listing import (
     LOSSY,
     MASK_FOLDERS,
@@ -85,15 +86,21 @@ def has_class_folders(root: Path) -> bool:
 def some_masks(root: Path) -> Iterator[Path]:
     """Yield masks that are spread evenly over the data set, enough to see of which kind they are."""
     masks = [found.mask for found in pairs(root) if found.mask and found.mask.suffix.lower() not in LOSSY]
-    return islice(masks, 0, None, max(1, -(-len(masks) // _LOOKS)))
+    for mask in islice(masks, 0, None, max(1, -(-len(masks) // _LOOKS))):
+        refuse_picture_outside(mask, root)
+        yield mask
 
 
 def counted(root: Path, areas: Callable[[Path], Areas]) -> list[Counted]:
     """Return all images with the areas in their masks; one mask is in memory at a time.
 
-    Raises DataError where there are images, but no mask for any of them.
+    Raises DataError where there are images, but no mask for any of them, or a mask is a link that leads out.
     """
-    rows = [Counted(found, areas(found.mask) if found.mask else {}) for found in pairs(root)]
+    rows = []
+    for found in pairs(root):
+        if found.mask:
+            refuse_picture_outside(found.mask, root)
+        rows.append(Counted(found, areas(found.mask) if found.mask else {}))
     if rows and not any(row.found.mask for row in rows):
         image, masks = rows[0].found.image, mask_folders(root)[0]
         raise DataError(f"no image has its mask in {masks}: expected {image.stem}.png or alike for {image}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from flawsmith.core.drawn import DrawnMask
+from flawsmith.core.drawn import FURTHEST_PX, LONGEST_RUN, DrawnMask
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Catalog
 from flawsmith.data.readers.labels import (
@@ -32,6 +32,9 @@ _BOM = b"\xef\xbb\xbf"
 _CODED_RUNS = re.compile(r"([P-o]{0,5}[0-O])*")
 """5 bits per character from `0`, the 6th says that more follow; 6 characters hold any length up to 2^29."""
 _Id = int | str
+# Bounded, because Python refuses to write numbers of thousands of digits into a message.
+_Side = Annotated[int, Field(ge=0, le=FURTHEST_PX)]
+_Length = Annotated[int, Field(ge=-LONGEST_RUN, le=LONGEST_RUN)]
 
 
 class _Model(BaseModel):
@@ -41,8 +44,8 @@ class _Model(BaseModel):
 class _Picture(_Model):
     id: _Id
     file_name: str
-    height: int | None = Field(default=None, gt=0)
-    width: int | None = Field(default=None, gt=0)
+    height: int | None = Field(default=None, gt=0, le=FURTHEST_PX)
+    width: int | None = Field(default=None, gt=0, le=FURTHEST_PX)
 
     @property
     def size_hw(self) -> tuple[int, int] | None:
@@ -50,8 +53,8 @@ class _Picture(_Model):
 
 
 class _Runs(_Model):
-    size: tuple[int, int]
-    counts: str | tuple[int, ...]
+    size: tuple[_Side, _Side]
+    counts: str | tuple[_Length, ...]
 
 
 def _way(value: Any) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from reprlib import repr as shortened
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -172,4 +172,11 @@ def malformed(file: Path, error: ValidationError) -> DataError:
     """Return the error that says at which key of a label file something else was expected."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(each) for each in first["loc"])
-    return DataError(f"{file}{f', at {where}' if where else ''}: {first['msg']}, got {shortened(first['input'])}")
+    return DataError(f"{file}{f', at {where}' if where else ''}: {first['msg']}, got {_shown(first['input'])}")
+
+
+def _shown(value: Any) -> str:
+    try:
+        return shortened(value)
+    except ValueError:  # Python writes no numbers of thousands of digits
+        return "a number of thousands of digits"

@@ -10,6 +10,7 @@ from flawsmith.core.errors import DataError, LayoutError
 from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.core.registry import unknown
 from flawsmith.data.readers.groups import GROUPS_FILE, with_groups
+from flawsmith.data.readers.inside import refuse_links_out
 from flawsmith.data.readers.layouts import layout as described
 from flawsmith.data.readers.registry import READERS
 
@@ -34,10 +35,11 @@ def detect(root: Path) -> str:
     """Return the name of the layout that recognises a folder.
 
     Raises LayoutError, saying what was looked for, where none does or more than one; DataError where a table in the
-    folder cannot be read.
+    folder cannot be read, or a link leads out of it.
     """
     if not root.is_dir():
         raise LayoutError(f"{root} is not a folder: give the folder that holds the images")
+    refuse_links_out(root)
     names = recognised(root)
     if len(names) == 1:
         return names[0]
@@ -59,11 +61,12 @@ def read_catalog(
     `layout` names the reader (found by looking where not given), `groups` a CSV with the columns file and group
     (`groups.csv` in the root where not given), `classes` the only defect classes to keep beside the good images, and
     `good` folders of good parts that are named unusually. Raises LayoutError where the folder cannot be read so, and
-    DataError for a class or a file that does not exist, proposing the nearest.
+    DataError for a class or a file that does not exist, proposing the nearest, and for a link that leads out.
     """
     name = detect(root) if layout is None else layout
     if name not in READERS:
         raise LayoutError(unknown(READERS.kind, name, READERS))
+    refuse_links_out(root)
     catalog = READERS[name].read(root)
     if not len(catalog):
         raise LayoutError(f"{root}: no images for the layout {name!r}. It is: {described(name).summary}")

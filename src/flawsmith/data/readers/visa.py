@@ -12,6 +12,7 @@ from flawsmith.core.errors import DataError
 from flawsmith.core.records import GOOD, Catalog, MaskFile
 from flawsmith.data.image_io import read_classes
 from flawsmith.data.readers.class_masks import areas_of, main_label
+from flawsmith.data.readers.inside import refuse_picture_outside
 from flawsmith.data.readers.listing import (
     SPLIT_FOLDERS,
     Found,
@@ -101,6 +102,8 @@ def _notes(folder: Path) -> dict[Path, _Note]:
         kinds = tuple(name.strip() for name in _cell(row, "label").split(",") if name.strip())
         drawn = path_inside(folder, _from_data(row, "mask"), row.place) if row.cells.get("mask") else notes[image].mask
         notes[image] = _Note(tuple(name for name in kinds if label_of(name) != GOOD), drawn)
+    for mask in (note.mask for note in notes.values() if note.mask):
+        refuse_picture_outside(mask, folder)
     return notes
 
 

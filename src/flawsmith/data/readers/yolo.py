@@ -12,7 +12,7 @@ from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Catalog
 from flawsmith.data.image_io import IMAGE_SUFFIXES
-from flawsmith.data.readers.inside import inside
+from flawsmith.data.readers.inside import inside, refuse_picture_outside
 from flawsmith.data.readers.labels import (
     Labelled,
     head_of,
@@ -25,6 +25,7 @@ from flawsmith.data.readers.listing import SPLIT_FOLDERS, label_of
 from flawsmith.data.readers.registry import READERS
 
 _FILES = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
+_DEEPEST = 20
 _MARGIN = 0.01
 """How far outside the image, as a share of its side, a coordinate may lie: some tools round outwards."""
 
@@ -98,6 +99,7 @@ def _read(root: Path, file: Path) -> Iterator[Labelled]:
 def _data(file: Path) -> _Data:
     text = read_label_text(file)
     try:
+        _check_plain(text)
         return _Data.model_validate(yaml.safe_load(text))
     except ValidationError as error:
         raise malformed(file, error) from None
@@ -105,18 +107,30 @@ def _data(file: Path) -> _Data:
         raise DataError(f"{file} is not readable as YAML: {error}") from error
 
 
+def _check_plain(text: str) -> None:
+    """Raise DataError for YAML that may take time or memory without end: aliases multiply, depth costs its square."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise DataError("it has anchors and aliases (&a, *a), expected none: write them out")
+        if depth > _DEEPEST:
+            raise DataError(f"it is nested more than {_DEEPEST} deep, expected names and folders")
+
+
 def _existing(base: Path, name: str, root: Path, file: Path) -> Path:
     # A widespread exporter writes ../train/images and means the folder beside the file.
     name = name.replace("\\", "/").removeprefix("../")
     path = (root if Path(name).is_absolute() else base) / inside(name, root, file)
     try:
-        found = path.exists()
+        found = path.is_dir() or path.is_file()
     except (OSError, ValueError) as error:
         raise DataError(f"{file} names {name!r}, which is no path: {error}") from None
     if not found:
         raise DataError(
             f"{file} names {name!r}, but there is no {path}: expected a folder of images, or a list of them"
         )
+    refuse_picture_outside(path, root)
     return path
 
 

@@ -16,8 +16,7 @@ MOST_Z, FLOOR = 6.0, 0.02
 @SET_CHECKS.register("brightness_outlier")
 def brightness_outlier(seen: Survey) -> Iterator[Problem]:
     """Yield the images whose mean brightness is far from the median of their class."""
-    for label in dict.fromkeys(entry.label for entry in seen.readable):
-        entries = seen.readable.labelled(label).entries
+    for label, entries in seen.readable_by_label.items():
         levels = [seen.facts[entry.id].brightness for entry in entries]
         usual = sorted(levels)[len(levels) // 2]
         for entry, level, z in zip(entries, levels, robust_z(levels, FLOOR), strict=True):

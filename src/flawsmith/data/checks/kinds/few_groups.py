@@ -15,8 +15,10 @@ FEW_GROUPS = 3
 @SET_CHECKS.register("few_groups")
 def few_groups(seen: Survey) -> Iterator[Problem]:
     """Yield the classes with fewer than 3 groups; the good one is missed even where it has no image."""
-    for label in (GOOD, *seen.catalog.defect_labels):
-        count = len({entry.group for entry in seen.catalog.labelled(label)})
+    groups: dict[str, set[str]] = {label: set() for label in (GOOD, *seen.catalog.defect_labels)}
+    for entry in seen.catalog:
+        groups[entry.label].add(entry.group)
+    for label, count in ((label, len(found)) for label, found in groups.items()):
         if count < FEW_GROUPS:
             text = f"class {label!r} has {count} groups, expected at least {FEW_GROUPS} to learn, validate and test"
             yield Problem(seen.catalog.root, "few_groups", text, "warning")

@@ -19,8 +19,7 @@ MOST_Z, FLOOR = 8.0, 0.1
 @SET_CHECKS.register("size_outlier")
 def size_outlier(seen: Survey) -> Iterator[Problem]:
     """Yield the images whose height or width is far from the median of their class."""
-    for label in dict.fromkeys(entry.label for entry in seen.readable):
-        entries = seen.readable.labelled(label).entries
+    for label, entries in seen.readable_by_label.items():
         sizes = np.array([_size_hw(seen, entry) for entry in entries])
         usual = np.median(sizes, axis=0)
         z = np.array([robust_z(list(np.log(side)), FLOOR) for side in sizes.T])
