@@ -167,7 +167,7 @@ def test_help_is_quick(arguments):
     assert "torch" not in loaded(HELP, *arguments)
 
 
-COMMANDS = ("run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "version")
+COMMANDS = ("run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "schema", "version")
 
 
 def test_help_shows_every_command():
