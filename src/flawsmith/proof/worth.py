@@ -116,23 +116,31 @@ def worth_of(
 def sentence(found: Worth) -> str:
     """Say what a candidate is worth, or why that cannot be said."""
     have = number(found.groups)
-    if found.status == "said" and found.more is not None and found.low is not None:
-        low = number(found.low) if found.low > 0 else "none"
-        most = number((FARTHEST - 1) * found.groups)
-        high = number(found.high) if found.high is not None else f"more than {most}, beyond which the curve is not read"
-        unsure = "" if found.low > 0 else ": not surely worth any"
+    if found.status == "said" and found.more is not None:
+        surely = "" if found.low is not None and found.low > 0 else "not surely "
         return (
-            f"worth about {number(found.more)} more real groups per class, beside the {have} there are "
-            f"(95 % confidence between {low} and {high}{unsure})"
+            f"{surely}worth about {number(found.more)} more real groups per class, beside the {have} there are "
+            f"(95 % confidence: {span(found)})"
         )
-    return {
-        "no gain": "worth no more real groups: it is not above real images alone",
-        "flat curve": f"cannot be said in real groups: up to {have} per class, more of them did not raise this number",
-        "too far": "cannot be said in real groups: it would take more than twice the "
-        f"{have} per class there are, and the curve is not read farther",
-        "too few points": "not measured in real groups: no arm learnt from fewer than there are; set "
-        "proof.fewer_groups, for example [3, 5]",
-    }.get(found.status, "cannot be said in real groups: the number is not defined on these test images")
+    return _UNSAID[found.status].format(have=have)
+
+
+_UNSAID: Mapping[Status, str] = {
+    "no gain": "worth no more real groups: it is not above real images alone",
+    "flat curve": "cannot be said in real groups: up to {have} per class, more of them did not raise this number",
+    "too far": "cannot be said in real groups: it would take more than twice the {have} per class there are, and the "
+    "curve is not read farther",
+    "too few points": "not measured in real groups: no arm learnt from fewer than there are; set proof.fewer_groups, "
+    "for example [3, 5]",
+    "undefined": "cannot be said in real groups: the number is not defined on these test images",
+}
+
+
+def span(found: Worth) -> str:
+    """Write the interval of a number that could be said: "2 to 7", "none to more than 10"."""
+    low = number(found.low) if found.low is not None and found.low > 0 else "none"
+    most = number((FARTHEST - 1) * found.groups)
+    return f"{low} to {number(found.high) if found.high is not None else f'more than {most}'}"
 
 
 def number(value: float) -> str:
