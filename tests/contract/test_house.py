@@ -168,7 +168,9 @@ def test_help_is_quick(arguments):
     assert "torch" not in loaded(HELP, *arguments)
 
 
-COMMANDS = ("run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "votes", "version")
+COMMANDS = (
+    "run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "schema", "votes", "version",
+)  # fmt: skip
 
 
 def test_help_shows_every_command():

@@ -4,16 +4,19 @@ from tiny import TINY
 
 import flawsmith
 from flawsmith.core.settings import resolve
+from flawsmith.proof.schema import Results
 from flawsmith.recipes.settings import RunSettings
 
 WANTED = 'arms=["augmented","unfiltered","synthetic_only"]'
 
 
 def test_every_arm_asked_for_is_compared_and_reported(tmp_path):
-    settings = resolve(RunSettings, None, [*TINY, WANTED, 'controls=["copy_paste","perlin"]'])
+    options = ['controls=["copy_paste","perlin"]', "proof.fewer_groups=[1]"]
+    settings = resolve(RunSettings, None, [*TINY, WANTED, *options])
     done = flawsmith.run("demo", tmp_path / "run", settings=settings)
     arms = [row["arm"] for row in done.results["rows"]]
     assert arms == [
+        "real@1",
         "real",
         "real+augmentation",
         "real+copy_paste",
@@ -25,3 +28,6 @@ def test_every_arm_asked_for_is_compared_and_reported(tmp_path):
     page = done.report.read_text()
     assert all(f"<td>{arm}</td>" in page for arm in arms)
     assert done.results["verdict"]["candidate"] == "real+synthetic"
+    Results.model_validate(done.results, strict=True)
+    assert "| real@1 | real |" in (done.report.parent / "model_card.md").read_text()
+    assert "| control_perlin |" in (done.report.parent / "data_card.md").read_text()

@@ -41,8 +41,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON whole, in one spelling: the same data always give the same bytes."""
-    write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write JSON whole, in its one spelling."""
+    write_text(path, json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """Return JSON as text, in one spelling: the same data always give the same text."""
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

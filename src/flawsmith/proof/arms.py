@@ -11,11 +11,13 @@ from flawsmith.core.records import Catalog
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm: synthetic images or none, with or without the real defects, and inspector options of its own.
+    """One arm: synthetic images or none, real defects or none, and inspector options of its own.
 
-    Every arm learns from the same real good images. `options` go before those of the proof's settings.
+    Every arm learns from the same real good images. `groups` is how many groups of real defects per class it learns
+    from, None for all of them. `options` go before those of the proof's settings.
     """
 
     synthetic: Catalog | None = None
     real_defects: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+    groups: int | None = None

@@ -20,10 +20,14 @@ from flawsmith.proof.arms import Arm
 from flawsmith.proof.plateau import Look, has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.subsets import real_part
 from flawsmith.proof.work import CURVE, Job
 
 PLAN, UNITS = "plan.json", "units"
-NO_RESULT = ("workers", "bootstrap", "seeds", "candidate", "steps", "min_steps", "max_steps", "patience", "min_gain")
+NO_RESULT = (
+    *("workers", "bootstrap", "seeds", "candidate", "fewer_groups"),
+    *("steps", "min_steps", "max_steps", "patience", "min_gain"),
+)
 """Settings that do not change what a single unit learns in a given number of steps."""
 
 
@@ -66,8 +70,8 @@ class Plan:
         arm = self.arms[name]
         settings = self.settings.with_inspector_options(arm.options)
         options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
-        token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name]])
-        train = self.train if arm.real_defects else self.train.labelled(GOOD)
+        fewer = [] if arm.groups is None else [arm.groups]
+        token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name], *fewer])
         return Job(
             arm=name,
             seed=seed,
@@ -75,7 +79,7 @@ class Plan:
             finish=finish,
             folder=str(self.folder / UNITS / f"{name}-{seed}"),
             token=token,
-            train=train.to_json(),
+            train=real_part(self.train, arm, seed).to_json(),
             synthetic=arm.synthetic.to_json() if arm.synthetic else None,
             val=self.val.to_json(),
             split_folder=str(self.split_folder),
@@ -88,7 +92,8 @@ class Plan:
         if settings.steps:
             return settings.steps, {"reason": "set", "curve": []}
         seeds = range(min(settings.plan_seeds, settings.seeds))
-        options = settings.model_dump(mode="json", exclude={"workers", "bootstrap", "candidate", "synthetic_share"})
+        without = {"workers", "bootstrap", "candidate", "fewer_groups", "synthetic_share"}
+        options = settings.model_dump(mode="json", exclude=without)
         token = sha256_json([self.job(settings.base, 0, 0, False).token, options])
         path = self.folder / PLAN
         if path.is_file() and read_json(path)["token"] == token:

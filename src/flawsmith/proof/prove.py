@@ -20,9 +20,12 @@ from flawsmith.proof.arms import Arm
 from flawsmith.proof.plan import UNITS, Plan
 from flawsmith.proof.plateau import has_plateaued
 from flawsmith.proof.pool import run_jobs
+from flawsmith.proof.schema import SCHEMA_VERSION
 from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.subsets import curve_groups, with_fewer
 from flawsmith.proof.verdict import JUDGED, judge
 from flawsmith.proof.work import RESULT, TIMING, plain, read_unit
+from flawsmith.proof.worth import worth_of
 
 RESULTS = "results.json"
 
@@ -56,17 +59,25 @@ def prove(
 ) -> Proof:
     """Train every arm with every seed on `train` plus the arm's synthetic images and compare them on the test split.
 
-    `arms` maps a name to what that arm learns from. Called again on the same folder after an
+    `arms` maps a name to what that arm learns from; arms on real images alone that learn from `settings.fewer_groups`
+    are added. Called again on the same folder after an
     interruption, it resumes unit by unit and ends with the same results.json. Raises LeakError if a test image, or
     another picture of the same part, was used for learning.
     """
     check_arms(arms, settings)
+    arms = with_fewer(arms, settings, train)
     plan = Plan(train, val, split_folder, arms, settings, folder)
     steps, planned = plan.steps(progress)
     run_jobs(
         [plan.job(arm, seed, steps, True) for arm in arms for seed in range(settings.seeds)], plan.workers, progress
     )
-    results = summarise(folder, list(arms), settings, {"steps": steps, "plan": planned, "test": plan.counts})
+    facts = {
+        "steps": steps,
+        "plan": planned,
+        "test": plan.counts,
+        "groups_per_class": curve_groups(arms, settings, train),
+    }
+    results = summarise(folder, list(arms), settings, facts)
     write_json(folder / RESULTS, results)
     return read_proof(folder)
 
@@ -105,7 +116,10 @@ def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSetting
 
 
 def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of results.json from the finished units in `folder`."""
+    """Return the content of results.json from the finished units in `folder`.
+
+    Arms on fewer groups are a ruler, no alternatives: the verdict leaves them out.
+    """
     places = [folder / UNITS / f"{arm}-{seed}" for arm in arms for seed in range(settings.seeds)]
     raw = [read_json(place / RESULT) for place in places]
     units = [read_unit(place) for place in places]
@@ -113,9 +127,11 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
     draws = statistics.draw(units, settings.bootstrap)
     table = statistics.summary(units, draws)
     candidate = candidate_of(arms, settings)
+    ruler = [arm for arm in facts["groups_per_class"] if arm != settings.base]
+    rivals, judged = ([row for row in each if row["arm"] not in ruler] for each in (table, rows))
     best, base = {}, {}
     for metric in JUDGED:
-        rival = statistics.best_other(table, metric, candidate)
+        rival = statistics.best_other(rivals, metric, candidate)
         best[metric] = statistics.difference(table, draws, metric, candidate, rival)
         base[metric] = statistics.difference(table, draws, metric, candidate, settings.base)
     others = [
@@ -125,12 +141,14 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
         for metric in statistics.METRICS
     ]
     found = {
+        "schema_version": SCHEMA_VERSION,
         **facts,
         "rows": rows,
         "arms": table,
         "against_best": best,
         "against_base": others,
-        "verdict": judge(candidate, best, base, _all_converged(rows)),
+        "verdict": judge(candidate, best, base, _all_converged(judged)),
+        "worth": worth_of(table, draws, facts["groups_per_class"], candidate),
         "curves": {f"{each['arm']}-{each['seed']}": each["curve"] for each in raw},
         "false_alarm_rate": settings.false_alarm_rate,
         "recall_at_fpr": _mean_recalls(raw, arms),

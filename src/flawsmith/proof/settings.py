@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -27,6 +27,10 @@ class ProofSettings(Settings):
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of synthetic among the defect crops")
     base: str = Field("real", description="the arm without synthetic images")
     candidate: str | None = Field(None, description="the arm the verdict is about; by default the last one")
+    fewer_groups: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (),
+        description="groups per class of more arms on real images alone, to say what a gain is worth in real defects",
+    )
     refuse_lookalikes: bool = Field(
         True, description="stop where an image learnt from shows the same part as a sealed one, by its fine structure"
     )

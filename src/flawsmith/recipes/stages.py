@@ -125,12 +125,17 @@ def export_stage(route: Route) -> Manifest:
 
 
 def report_stage(route: Route) -> Manifest:
-    """Write the report: one HTML file."""
+    """Write the report, one HTML file, and the model card and the data card."""
+    from flawsmith.proof.report.cards import data_card, model_card
     from flawsmith.proof.report.render import render
+    from flawsmith.recipes.cards import gather_cards
     from flawsmith.recipes.report import gather
 
     def work(out: Path) -> Mapping[str, Any]:
         write_text(out / "report.html", render(gather(route)))
+        cards = gather_cards(route)
+        write_text(out / "model_card.md", model_card(cards))
+        write_text(out / "data_card.md", data_card(cards))
         return {}
 
     names = [name for name in STAGES if name != "report"]

@@ -20,6 +20,7 @@ from flawsmith.inspectors import INSPECTORS
 from flawsmith.proof.arms import Arm
 from flawsmith.proof.plan import Plan, mean_curve
 from flawsmith.proof.prove import prove, read_proof
+from flawsmith.proof.schema import Results
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.work import checked, looks
 
@@ -273,3 +274,18 @@ def test_arms_that_cannot_be_are_refused(world, tmp_path):
     world["arms"]["real"] = Arm(world["arms"]["real+synthetic"].synthetic, real_defects=False)
     with pytest.raises(SettingsError, match="learns from no real defect"):
         run(world, tmp_path / "proof")
+
+
+def test_fewer_groups_measure_what_the_candidate_is_worth(world, tmp_path):
+    """The curve's arms learn from a part of the groups and change nothing else: no verdict, no other training."""
+    run(world, tmp_path / "plain")
+    settings = SETTINGS.model_copy(update={"fewer_groups": (1, 9)})
+    proof, plain_proof = run(world, tmp_path / "proof", settings), read_proof(tmp_path / "plain")
+    assert [row["arm"] for row in proof.rows[::2]] == ["real@1", "real", "real+synthetic"]
+    assert proof.results["groups_per_class"] == {"real@1": 1, "real": 2}
+    assert proof.results["verdict"] == plain_proof.results["verdict"]
+    assert [{**row, "seconds": 0} for row in proof.rows[2:]] == [{**row, "seconds": 0} for row in plain_proof.rows]
+    assert {found["status"] for found in plain_proof.results["worth"].values()} == {"too few points"}
+    assert "too few points" not in {found["status"] for found in proof.results["worth"].values()}
+    for folder in ("plain", "proof"):
+        Results.model_validate_json((tmp_path / folder / "results.json").read_text(), strict=True)

@@ -1,12 +1,14 @@
 import base64
 import re
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData
+from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData, Tile
+from flawsmith.proof.report.headline import headline
 from flawsmith.proof.report.pictures import SIDE, eight_bit, tile, view_of
 from flawsmith.proof.report.render import render
 from flawsmith.proof.statistics import METRICS
@@ -17,15 +19,23 @@ def difference(arm: str, metric: str) -> dict:
 
 
 ARM = {"seeds": 2, "metrics": {name: {"mean": 0.5, "low": 0.4, "high": 0.6, "sd": 0.01} for name in METRICS}}
+WORTH = {"status": "said", "groups": 6.0, "more": 3.6, "low": 1.2, "high": None, "sentence": "worth about 3.6 <more>"}
 PROOF = {
-    "arms": [{"arm": "real", **ARM}, {"arm": "real+synthetic", **ARM}],
+    "arms": [{"arm": name, **ARM} for name in ("real@3", "real", "real+synthetic")],
     "against_base": [difference("real+synthetic", name) for name in METRICS],
+    "groups_per_class": {"real@3": 3.0, "real": 6.0},
+    "worth": {name: WORTH for name in METRICS},
     "curves": {"real-0": [{"step": 10, "pixel_ap": 0.2, "image_ap": 0.5}], "real+synthetic-0": []},
     "false_alarm_rate": 0.01,
-    "recall_at_fpr": {"real": {"scratch": None}, "real+synthetic": {"scratch": 0.5}},
+    "recall_at_fpr": {"real@3": {}, "real": {"scratch": None}, "real+synthetic": {"scratch": 0.5}},
     "test": {"images": 9, "good": 4, "groups": 5},
     "steps": 10,
-    "verdict": {"verdict": "no evidence", "sentence": "Not shown: <nothing>.", "metrics": {}, "candidate": "x"},
+    "verdict": {
+        "verdict": "no evidence",
+        "sentence": "Not shown: <nothing>.",
+        "metrics": {},
+        "candidate": "real+synthetic",
+    },
 }
 
 
@@ -50,6 +60,49 @@ def test_the_page_needs_nothing_else_and_is_the_same_twice(data):
     assert "&lt;nothing&gt;" in page, "text from the data is escaped"
     assert "visible: 0.1 &lt; 1" in page
     assert "+5.0 <small>[-1.0, +11.0]" in page
+
+
+def test_the_first_screen_comes_before_everything_else(data):
+    page = render(data)
+    first = page[page.index("<h1>") : page.index('id="pictures"')]
+    assert "No evidence that they help" in first
+    assert '<div class="number">50 %</div>' in first
+    assert "95 % confidence: 40 % to 60 %. Real images alone: 50 %" in first
+    assert '<div class="number">≈ 3.6</div>' in first
+    assert "95 % confidence: 1.2 to more than 6, beside the 6 there are" in first
+    assert "worth about 3.6 &lt;more&gt;" in page
+
+
+def test_the_first_screen_shows_five_pictures_of_all_classes_in_turn(data):
+    def page(label, count):
+        return replace(data.classes[0], label=label, synthetic=[Tile(f"{label}{number}") for number in range(count)])
+
+    shown = headline(replace(data, classes=[page("a", 9), page("b", 1), page("c", 9)])).pictures
+    assert [each.picture for each in shown] == ["a0", "b0", "c0", "a1", "c1"]
+    assert [each.note for each in shown] == ["a", "b", "c", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("change", "number", "detail"),
+    [
+        ({"low": -0.5}, "≈ 3.6", "not sure, 95 % confidence: none to more than 6"),
+        ({"status": "no gain", "more": None, "low": None}, "0", "worth about 3.6 <more>"),
+        ({"status": "too far", "more": None, "low": None}, "–", "worth about 3.6 <more>"),
+    ],
+)
+def test_a_worth_that_is_unsure_or_unknown_is_shown_as_such(data, change, number, detail):
+    proof = {**PROOF, "worth": {name: {**WORTH, **change} for name in METRICS}}
+    figures = headline(replace(data, proof=proof)).figures
+    assert [each.number for each in figures] == ["50 %", number, number]
+    assert figures[1].detail.startswith(detail)
+
+
+def test_without_a_curve_the_first_screen_says_once_how_to_measure_one(data):
+    few = {**WORTH, "status": "too few points", "more": None, "low": None, "sentence": "set proof.fewer_groups"}
+    proof = {**PROOF, "groups_per_class": {"real": 6.0}, "worth": {name: few for name in METRICS}}
+    assert len(headline(replace(data, proof=proof)).figures) == 2
+    assert "(green)" not in render(replace(data, proof=proof))
+    assert "(green)" in render(data)
 
 
 def test_a_tile_shows_the_whole_defect_and_outlines_it():

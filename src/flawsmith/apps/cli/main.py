@@ -189,6 +189,20 @@ def votes(
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON schema of prove/results.json, for programs that read it.
+
+    Example:
+        flawsmith schema > results.schema.json
+
+    """
+    from flawsmith.core.files import json_text
+    from flawsmith.proof.schema import results_schema
+
+    typer.echo(json_text(results_schema()), nl=False)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

@@ -46,6 +46,40 @@ def _interval_panel(panel: Axes, arms: Sequence[Mapping[str, Any]], name: str, t
     panel.spines[["top", "right", "left"]].set_visible(False)
 
 
+def worth_curve(
+    arms: Sequence[Mapping[str, Any]], groups: Mapping[str, float], candidate: str, metrics: Mapping[str, str]
+) -> str:
+    """Return one panel per metric: real images alone over groups per class, the candidate's mean and interval across.
+
+    `groups` maps the arms of the curve to their groups, `metrics` names to titles; one group alone draws nothing.
+    """
+    if len(groups) < 2:
+        return ""
+    found = {arm["arm"]: arm["metrics"] for arm in arms}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 2.6), layout="constrained")
+        for panel, (name, title) in zip(figure.subplots(1, len(metrics)), metrics.items(), strict=True):
+            curve = [(count, found[arm][name]) for arm, count in groups.items() if found[arm][name]["mean"] is not None]
+            _worth_panel(panel, sorted(curve, key=lambda point: point[0]), found[candidate][name])
+            panel.set_title(title, fontsize=9)
+        return _svg(figure)
+
+
+def _worth_panel(panel: Axes, curve: Sequence[tuple[float, Any]], candidate: Mapping[str, Any]) -> None:
+    counts = [count for count, _ in curve]
+    panel.plot(counts, [each["mean"] for _, each in curve], "o-", color=COLOURS[0])
+    for count, each in curve:
+        if each["low"] is not None:
+            panel.plot([count, count], [each["low"], each["high"]], color=COLOURS[0], linewidth=2.5, alpha=0.4)
+    if candidate["mean"] is not None:
+        panel.axhline(candidate["mean"], color=COLOURS[2])
+    if candidate["low"] is not None:
+        panel.axhspan(candidate["low"], candidate["high"], color=COLOURS[2], alpha=0.12, linewidth=0)
+    panel.set_xlabel("groups per class")
+    panel.grid(alpha=0.3)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
 def learning_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], arms: Sequence[str]) -> str:
     """Return pixel AP on validation images over optimiser steps, a line per arm and seed."""
     with mpl.rc_context(STYLE):

@@ -7,7 +7,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.proof.report.data import ReportData
-from flawsmith.proof.report.plots import intervals, learning_curves
+from flawsmith.proof.report.headline import headline
+from flawsmith.proof.report.plots import intervals, learning_curves, worth_curve
+from flawsmith.proof.verdict import JUDGED
+from flawsmith.proof.worth import number
 
 
 def render(data: ReportData) -> str:
@@ -19,14 +22,18 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=share, points=points)
-    arms = data.proof["arms"]
+    environment.filters.update(share=share, points=points, groups=number)
+    arms, metrics = data.proof["arms"], titles(data.proof["false_alarm_rate"])
+    judged = {name: metrics[name] for name in (*JUDGED, "recall_at_fpr")}
     names = [arm["arm"] for arm in arms]
     return environment.get_template("page.html.jinja").render(
         data=data,
-        metrics=titles(data.proof["false_alarm_rate"]),
+        headline=headline(data),
+        metrics=metrics,
         differences=differences(data.proof),
         intervals=intervals(arms),
+        judged=judged,
+        worth_curve=worth_curve(arms, data.proof["groups_per_class"], data.proof["verdict"]["candidate"], judged),
         curves=learning_curves(data.proof["curves"], names),
     )
 
