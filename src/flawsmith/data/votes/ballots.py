@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import GOOD, MaskFile
-from flawsmith.data.checks.facts import leaves
 from flawsmith.data.image_io import image_size_hw, read_image, read_mask
+from flawsmith.data.readers.inside import leaves
 from flawsmith.data.readers.labels import images_under
 from flawsmith.data.readers.listing import masks_by_stem
 from flawsmith.data.votes.tables import NamedBox, read_votes
