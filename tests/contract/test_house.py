@@ -160,6 +160,8 @@ pass"""
         ["prove", "--help"],
         ["check", "--help"],
         ["remake", "--help"],
+        ["captions", "--help"],
+        ["linescan", "--help"],
         ["check", "--layouts"],
     ],
 )
@@ -168,11 +170,12 @@ def test_help_is_quick(arguments):
 
 
 COMMANDS = ("run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "version")
+DATA_COMMANDS = ("captions", "linescan")
 
 
 def test_help_shows_every_command():
     shown = said(HELP, "--help")
-    assert [command for command in COMMANDS if command not in shown] == []
+    assert [command for command in (*COMMANDS, *DATA_COMMANDS) if command not in shown] == []
 
 
 def test_showing_the_settings_makes_nothing(tmp_path):
