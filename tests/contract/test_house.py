@@ -161,6 +161,8 @@ pass"""
         ["check", "--help"],
         ["remake", "--help"],
         ["votes", "--help"],
+        ["captions", "--help"],
+        ["linescan", "--help"],
         ["check", "--layouts"],
     ],
 )
@@ -171,11 +173,12 @@ def test_help_is_quick(arguments):
 COMMANDS = (
     "run", "check", "split", "fit", "generate", "filter", "export", "prove", "remake", "schema", "votes", "version",
 )  # fmt: skip
+DATA_COMMANDS = ("captions", "linescan")
 
 
 def test_help_shows_every_command():
     shown = said(HELP, "--help")
-    assert [command for command in COMMANDS if command not in shown] == []
+    assert [command for command in (*COMMANDS, *DATA_COMMANDS) if command not in shown] == []
 
 
 def test_showing_the_settings_makes_nothing(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from flawsmith.core.settings import Settings
+from flawsmith.data.coordinates.settings import CaptionSettings
 from flawsmith.data.demo.settings import DemoSettings
 from flawsmith.data.splits import SplitSettings
 from flawsmith.generators.classical.settings import (
@@ -59,6 +60,7 @@ class RunSettings(Settings):
     gate has judged; synthetic defects alone."""
     data: DataSettings = DataSettings()
     demo: DemoSettings = DemoSettings()
+    captions: CaptionSettings = CaptionSettings()
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
     copy_paste: PasteSettings = PasteSettings()

@@ -142,6 +142,71 @@ for _name, (_until, _summary) in ROUTE.items():
     _command(_name, _until, _summary)
 
 
+@app.command(context_settings=EXTRA)
+def captions(
+    context: typer.Context,
+    data: Data,
+    out: Out = DEFAULT_OUT,
+    config: Config = None,
+    quiet: Quiet = False,
+    print_config: Print = False,
+) -> None:
+    """Find where in a repetitive pattern each image lies and write it as captions: x, y, name.
+
+    Any setting can be given as key=value or --key value, with the names that --print-config shows.
+
+    Examples:
+        flawsmith captions DATA --out DIR
+
+        flawsmith captions NEW --out DIR2 captions.like=DIR/captions
+
+    """
+    settings = _settings(context, out, config, print_config)
+    from flawsmith.apps.cli.progress import Shown
+    from flawsmith.recipes.captions import STAGE, caption_data
+
+    with Shown(quiet) as progress:
+        counts = caption_data(data, out, settings=settings, progress=progress).counts
+    typer.echo(f"period: {counts['period_x_px']} x {counts['period_y_px']} pixels")
+    typer.echo(f"{counts['captions']} of {counts['images']} images: {(out / STAGE).resolve()}")
+
+
+@app.command(context_settings=EXTRA)
+def linescan(
+    context: typer.Context,
+    lines: Annotated[Path, typer.Argument(metavar="LINES", help="Image whose rows are the lines in order of time.")],
+    ticks: Annotated[Path, typer.Argument(metavar="TICKS", help="CSV with an encoder count per line.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="IMAGE", help="png or tiff; a report goes beside it.")],
+    per_pixel: Annotated[float | None, typer.Option("--ticks-per-pixel", help="Ticks per pixel of travel.")] = None,
+    pixel_um: Annotated[
+        float | None, typer.Option("--pixel-um", help="Or: size of a pixel on the part, in µm.")
+    ] = None,
+    tick_um: Annotated[float | None, typer.Option("--tick-um", help="and travel per tick, in µm.")] = None,
+) -> None:
+    """Stitch the lines of a line-scan camera into an image with square pixels, and say what went wrong.
+
+    The limits of what counts as wrong are given as key=value or --key value.
+
+    Examples:
+        flawsmith linescan LINES.png TICKS.csv --out IMAGE.png --ticks-per-pixel 4
+
+        flawsmith linescan LINES.png TICKS.csv --out IMAGE.png --pixel-um 10 --tick-um 2.5 counter_bits=16
+
+    """
+    from flawsmith.core.settings import resolve
+    from flawsmith.data.linescan import LineScanSettings, ticks_per_pixel
+    from flawsmith.recipes.linescan import scan_image
+
+    settings = resolve(LineScanSettings, None, pairs(context.args))
+    if (per_pixel is None) == (pixel_um is None) or (pixel_um is None) != (tick_um is None):
+        raise SettingsError("say how far a tick is: --ticks-per-pixel, or --pixel-um and --tick-um together")
+    share = per_pixel if per_pixel is not None else ticks_per_pixel(pixel_um or 0.0, tick_um or 0.0)
+    report = scan_image(lines, ticks, out, share, settings)
+    for finding in report.findings:
+        typer.echo(str(finding))
+    typer.echo(f"{report.lines} lines, {report.rows} rows: {out.resolve()}")
+
+
 @app.command()
 def remake(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A synthetic PNG made by flawsmith.")],
