@@ -89,7 +89,8 @@ def check_choices(settings: RunSettings) -> None:
         ("format", settings.export.formats, WRITERS),
         ("gate", settings.filter.least, GATES),
     ]
-    for path in (settings.kit.region, settings.kit.own_masks, settings.data.groups, settings.local.start):
+    given = (settings.kit.region, settings.kit.own_masks, settings.data.groups, settings.local.start)
+    for path in (*given, settings.quality.weights, settings.quality.lpips_weights):
         if path is not None and not path.exists():
             raise SettingsError(f"{path} does not exist: give the path of a file or folder that does")
     for kind, names, known in chosen:

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.proof.report.data import ReportData
-from flawsmith.proof.report.plots import intervals, learning_curves
+from flawsmith.proof.report.plots import feature_map, intervals, learning_curves
 
 
 def render(data: ReportData) -> str:
@@ -19,7 +19,7 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=share, points=points)
+    environment.filters.update(share=share, points=points, digits=digits)
     arms = data.proof["arms"]
     names = [arm["arm"] for arm in arms]
     return environment.get_template("page.html.jinja").render(
@@ -28,6 +28,7 @@ def render(data: ReportData) -> str:
         differences=differences(data.proof),
         intervals=intervals(arms),
         curves=learning_curves(data.proof["curves"], names),
+        quality_map=feature_map(data.quality["map"]) if data.quality and data.quality["map"] else "",
     )
 
 
@@ -55,6 +56,11 @@ def differences(proof: Any) -> list[dict[str, Any]]:
 def share(value: float | None) -> str:
     """Write a share of one with three digits, a missing one as a dash."""
     return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def digits(value: float | None) -> str:
+    """Write a number of any size with three digits, a missing one as a dash."""
+    return "–" if value is None or value != value else f"{value:.3g}"
 
 
 def points(value: float | None) -> str:
