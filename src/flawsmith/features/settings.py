@@ -32,8 +32,8 @@ class FeatureSettings(Settings):
     side: int = Field(64, ge=16, description="side to which crops are brought for the in-domain network")
     widths: tuple[int, ...] = Field((24, 48, 96, 128), description="channels per stage of the in-domain network")
     steps: int = Field(400, ge=1, description="optimiser steps of the in-domain network")
-    batch: int = Field(32, ge=2)
-    learning_rate: float = Field(2e-3, gt=0)
+    batch: int = Field(32, ge=2, description="crops per step, of every class as many")
+    learning_rate: float = Field(2e-3, gt=0, description="the highest of its training")
     symmetry: Symmetry = Field("mirror", description="views of a crop the in-domain network is trained on")
     seed: int = Field(0, description="decides the in-domain network and the crops of good parts")
 
