@@ -17,6 +17,7 @@ from flawsmith.data.loading import load_sample
 from flawsmith.filtering.copies import similarities
 from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData, Tile
 from flawsmith.proof.report.pictures import plain_tile, tile
+from flawsmith.recipes.quality import shown_quality
 from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
 from flawsmith.synthesis.kit import Kit
 
@@ -42,6 +43,7 @@ def gather(route: Route) -> ReportData:
         command=f"flawsmith run {route.data} --out {route.out} --config settings.yaml",
         settings_yaml=to_yaml(route.settings),
         facts=_facts(route),
+        quality=shown_quality(route),
     )
 
 

@@ -95,6 +95,8 @@ def check_choices(settings: RunSettings) -> None:
         settings.data.groups,
         settings.captions.like,
         settings.local.start,
+        settings.quality.weights,
+        settings.quality.lpips_weights,
     ):
         if path is not None and not path.exists():
             raise SettingsError(f"{path} does not exist: give the path of a file or folder that does")

@@ -17,6 +17,7 @@ from flawsmith.generators.classical.settings import (
     PoissonSettings,
 )
 from flawsmith.generators.local.settings import LocalSettings
+from flawsmith.proof.quality.settings import QualitySettings
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.synthesis.kit import KitSettings
 from flawsmith.synthesis.produce import ProduceSettings
@@ -72,4 +73,5 @@ class RunSettings(Settings):
     generate: ProduceSettings = ProduceSettings()
     filter: FilterSettings = FilterSettings()
     export: ExportSettings = ExportSettings()
+    quality: QualitySettings = QualitySettings()
     proof: ProofSettings = ProofSettings()

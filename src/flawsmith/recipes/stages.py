@@ -15,6 +15,7 @@ from flawsmith.data.splits import split, summary, write_splits
 from flawsmith.recipes.check import check_stage
 from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
 from flawsmith.recipes.proving import prove_stage
+from flawsmith.recipes.quality import quality_stage
 from flawsmith.recipes.route import Route, chosen_synthetic, training_part
 
 
@@ -150,6 +151,7 @@ STAGES: dict[str, Callable[[Route], Manifest]] = {
     "generate": generate_stage,
     "filter": filter_stage,
     "export": export_stage,
+    "quality": quality_stage,
     "prove": prove_stage,
     "report": report_stage,
 }

@@ -44,12 +44,13 @@ Fix = Annotated[Path | None, typer.Option("--fix", metavar="DIR", help="Write a 
 
 DEFAULT_OUT = Path("runs/flawsmith")
 ROUTE = {
-    "run": ("report", "The whole way: check, split, fit, generate, filter, export, prove, report."),
+    "run": ("report", "The whole way: check, split, fit, generate, filter, export, quality, prove, report."),
     "split": ("split", "Split into training, validation and sealed test part, groups kept together."),
     "fit": ("fit", "Learn the defects from the training part."),
     "generate": ("generate", "Make labelled synthetic defect images."),
     "filter": ("filter", "Choose the synthetic images that are good enough."),
     "export": ("export", "Write real and synthetic images in the formats of other tools."),
+    "quality": ("quality", "Measure how near the synthetic defects are to real ones, by a named network."),
     "prove": ("prove", "Train inspectors with and without synthetic images; compare on sealed real ones."),
 }
 

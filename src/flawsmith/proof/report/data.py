@@ -45,7 +45,8 @@ class ReportData:
     """The whole report.
 
     `proof` is what `prove` wrote to results.json; `split_rows` the images and groups per class and part; `problems`
-    what the check found (severity, file, message); `facts` a name and a value per line of the reproduction table.
+    what the check found (severity, file, message); `facts` a name and a value per line of the reproduction
+    table; `quality` the content of quality.json with the points of the map under "map", None where it was not measured.
     """
 
     name: str
@@ -57,3 +58,4 @@ class ReportData:
     command: str
     settings_yaml: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    quality: Mapping[str, Any] | None = None

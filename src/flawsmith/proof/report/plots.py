@@ -101,6 +101,30 @@ def learning_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], arms: Seq
         return _svg(figure)
 
 
+def feature_map(plane: Mapping[str, Any]) -> str:
+    """Return the crops on the plane: good ones grey, each class in its colour, dots where real, crosses where made."""
+    found = plane["points"]
+    labels = sorted({point["label"] for point in found if point["origin"] != "good"})
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 4.5), layout="constrained")
+        panel = figure.subplots()
+        for origin, marker in (("good", "."), ("synthetic", "x"), ("real", "o")):
+            for label in labels if origin != "good" else ["good"]:
+                mine = [
+                    (point["x"], point["y"]) for point in found if (point["origin"], point["label"]) == (origin, label)
+                ]
+                if mine:
+                    colour = "#c3ccd5" if origin == "good" else COLOURS[1 + labels.index(label) % (len(COLOURS) - 1)]
+                    name = "good" if origin == "good" else f"{label}, {origin}"
+                    across, up = zip(*mine, strict=True)
+                    panel.plot(across, up, marker, color=colour, markersize=5, label=name, alpha=0.8)
+        panel.set_xticks([])
+        panel.set_yticks([])
+        panel.spines[["top", "right", "left", "bottom"]].set_visible(False)
+        panel.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        return _svg(figure)
+
+
 def _svg(figure: Figure) -> str:
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.proof.report.data import ReportData
 from flawsmith.proof.report.headline import headline
-from flawsmith.proof.report.plots import intervals, learning_curves, worth_curve
+from flawsmith.proof.report.plots import feature_map, intervals, learning_curves, worth_curve
 from flawsmith.proof.verdict import JUDGED
 from flawsmith.proof.worth import number
 
@@ -22,7 +22,7 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(share=share, points=points, groups=number)
+    environment.filters.update(share=share, points=points, groups=number, digits=digits)
     arms, metrics = data.proof["arms"], titles(data.proof["false_alarm_rate"])
     judged = {name: metrics[name] for name in (*JUDGED, "recall_at_fpr")}
     names = [arm["arm"] for arm in arms]
@@ -35,6 +35,7 @@ def render(data: ReportData) -> str:
         judged=judged,
         worth_curve=worth_curve(arms, data.proof["groups_per_class"], data.proof["verdict"]["candidate"], judged),
         curves=learning_curves(data.proof["curves"], names),
+        quality_map=feature_map(data.quality["map"]) if data.quality and data.quality["map"] else "",
     )
 
 
@@ -62,6 +63,11 @@ def differences(proof: Any) -> list[dict[str, Any]]:
 def share(value: float | None) -> str:
     """Write a share of one with three digits, a missing one as a dash."""
     return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def digits(value: float | None) -> str:
+    """Write a number of any size with three digits, a missing one as a dash."""
+    return "–" if value is None or value != value else f"{value:.3g}"
 
 
 def points(value: float | None) -> str:
