@@ -42,6 +42,8 @@ def titles(false_alarm_rate: float) -> dict[str, str]:
         "pixel_ap": "pixel AP",
         "pixel_f1_max": "pixel F1-max",
         "pixel_pro": "PRO",
+        "accuracy": "accuracy",
+        "macro_f1": "macro F1",
     }
 
 
