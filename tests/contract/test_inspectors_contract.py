@@ -7,10 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flawsmith.core.errors import SettingsError
 from flawsmith.core.records import Catalog, Entry, MaskFile
 from flawsmith.inspectors import INSPECTORS
+from flawsmith.inspectors.registry import Demanding
 
-TINY = {"unet": {"width": 4, "crop": 32}, "unet_small": {"width": 4}}
+TINY = {
+    "unet": {"width": 4, "crop": 32},
+    "unet_small": {"width": 4},
+    "classifier": {"backbone": "test_resnet", "size": 32},
+    "classifier_small": {"width": 4, "stages": 2, "size": 32},
+}
 
 
 @pytest.fixture
@@ -30,21 +37,61 @@ def catalog(tmp_path):
     return Catalog("pits", tmp_path, "test", tuple(entries))
 
 
-@pytest.mark.parametrize("name", list(INSPECTORS))
-def test_an_inspector_trains_judges_and_is_saved(name, catalog, tmp_path):
-    family = INSPECTORS[name]
-    settings = family.settings(**TINY[name], batch=4, steps=2)
-    inspector = family.course(catalog, None, settings, seed=0).advance(2, tmp_path / "training")
+IMAGES = [np.zeros((64, 64, 1), np.uint8), np.full((50, 71, 1), 200, np.uint8)]
+
+
+@pytest.fixture(params=list(INSPECTORS))
+def family(request):
+    found = INSPECTORS[request.param]
+    if isinstance(found, Demanding):
+        try:
+            found.check_needs()
+        except SettingsError as error:
+            pytest.skip(str(error))
+    return found
+
+
+@pytest.fixture
+def settings(family, request):
+    name = request.node.callspec.params["family"]
+    return family.settings(**TINY[name], batch=4, steps=4, cycle=2)
+
+
+def said(findings):
+    """All that an inspector says, as one list of arrays."""
+    maps = [] if findings.pixel_scores is None else findings.pixel_scores
+    told = [] if findings.class_probabilities is None else [findings.class_probabilities]
+    return [findings.image_scores, *maps, *told]
+
+
+def same(ours, theirs):
+    return len(ours) == len(theirs) and all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
+def test_an_inspector_trains_judges_and_is_saved(family, settings, catalog, tmp_path):
+    inspector = family.course(catalog, None, settings, seed=0).advance(4, tmp_path / "training")
     inspector.save(tmp_path / "model")
-    images = [np.zeros((64, 64, 1), np.uint8), np.full((50, 71, 1), 200, np.uint8)]
-    findings = family.load(tmp_path / "model").inspect(images)
+    findings = family.load(tmp_path / "model").inspect(IMAGES)
+    assert same(said(findings), said(inspector.inspect(IMAGES)))
     assert findings.image_scores.shape == (2,)
-    for image, scores in zip(images, findings.pixel_scores, strict=True):
-        assert scores.shape == image.shape[:2]
-        assert scores.dtype == np.float32
-        assert 0 <= scores.min() <= scores.max() <= 1
-    again = inspector.inspect(images[::-1])
-    assert (again.pixel_scores[1] == findings.pixel_scores[0]).all()
+    assert all(each.dtype == np.float32 and 0 <= each.min() <= each.max() <= 1 for each in said(findings))
+    if findings.pixel_scores is not None:
+        assert [scores.shape for scores in findings.pixel_scores] == [image.shape[:2] for image in IMAGES]
+    if findings.class_probabilities is not None:
+        assert findings.classes == ("good", "pit")
+        assert findings.class_probabilities.sum(1) == pytest.approx(1, abs=1e-6)
+    alone = [inspector.inspect([image]) for image in IMAGES]
+    assert [float(each.image_scores[0]) for each in alone] == findings.image_scores.tolist()
+    assert same(said(inspector.inspect(IMAGES[:1])), said(alone[0])), "what is asked together changes nothing"
+
+
+def test_training_in_rounds_gives_what_training_in_one_go_gives(family, settings, catalog, tmp_path):
+    whole = family.course(catalog, None, settings, seed=1).advance(4, tmp_path / "whole")
+    family.course(catalog, None, settings, seed=1).advance(2, tmp_path / "rounds")
+    rounds = family.course(catalog, None, settings, seed=1).advance(4, tmp_path / "rounds")
+    assert same(said(whole.inspect(IMAGES)), said(rounds.inspect(IMAGES)))
+    other = family.course(catalog, None, settings, seed=2).advance(4, tmp_path / "other")
+    assert not same(said(whole.inspect(IMAGES)), said(other.inspect(IMAGES)))
 
 
 def test_the_registry_loads_no_torch():

@@ -269,10 +269,27 @@ class Birth:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an inspector says of a batch: a defect score per image (N,) and per pixel (N, H, W), each in [0, 1]."""
+    """What an inspector says of a batch: a defect score per image (N,), in [0, 1], and more where it can.
+
+    `pixel_scores` are a map per image (H, W) in [0, 1], or None from an inspector that marks no pixels.
+    `class_probabilities` (N, K) are those of `classes`, of which the first is good; None where classes are not told
+    apart.
+    """
 
     image_scores: NDArray[np.float32]
-    pixel_scores: Sequence[NDArray[np.float32]]
+    pixel_scores: Sequence[NDArray[np.float32]] | None = None
+    class_probabilities: NDArray[np.float32] | None = None
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count, told = len(self.image_scores), self.class_probabilities
+        if self.pixel_scores is not None and len(self.pixel_scores) != count:
+            raise DataError(f"{count} image scores but {len(self.pixel_scores)} score maps: give one for every image")
+        if told is not None and (told.shape != (count, len(self.classes)) or self.classes[:1] != (GOOD,)):
+            raise DataError(
+                f"class probabilities {told.shape} of {self.classes}: expected ({count}, {len(self.classes)}), "
+                f"{GOOD!r} first"
+            )
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from flawsmith.core.protocols import Inspector, Progress, silent
 from flawsmith.core.records import Catalog
@@ -43,6 +43,15 @@ class InspectorFamily(Protocol):
 
     def load(self, folder: Path) -> Inspector:
         """Open a saved inspector."""
+        ...
+
+
+@runtime_checkable
+class Demanding(Protocol):
+    """A family that needs a package beyond the plain installation."""
+
+    def check_needs(self) -> None:
+        """Raise SettingsError, saying what to install, where it is missing."""
         ...
 
 

@@ -128,8 +128,8 @@ def mean_curve(curves: Sequence[Sequence[Look]], steps: int) -> list[Look]:
     for looks in zip(*curves, strict=False):
         if (looks[0]["step"] or 0) <= steps:
             means: dict[str, float | None] = {"step": looks[0]["step"]}
-            for name in ("image_ap", "pixel_ap"):
-                values = [value for each in looks if (value := each[name]) is not None]
+            for name in [each for each in looks[0] if each != "step"]:
+                values = [value for each in looks if (value := each.get(name)) is not None]
                 means[name] = float(np.mean(values)) if values else None
             found.append(means)
     return found

@@ -15,16 +15,18 @@ from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
 from flawsmith.core.registry import unknown
 from flawsmith.inspectors import INSPECTORS
+from flawsmith.inspectors.registry import Demanding
 from flawsmith.proof import statistics
 from flawsmith.proof.arms import Arm
+from flawsmith.proof.numbers import class_tables, plain
 from flawsmith.proof.plan import UNITS, Plan
 from flawsmith.proof.plateau import has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.schema import SCHEMA_VERSION
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.subsets import curve_groups, with_fewer
-from flawsmith.proof.verdict import JUDGED, judge
-from flawsmith.proof.work import RESULT, TIMING, plain, read_unit
+from flawsmith.proof.verdict import judge, judged
+from flawsmith.proof.work import RESULT, TIMING, read_unit
 from flawsmith.proof.worth import worth_of
 
 RESULTS = "results.json"
@@ -98,16 +100,23 @@ def check_arms(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
             raise SettingsError(f"{name}: {unknown('arm', wanted, arms)}")
     if candidate_of(arms, settings) == settings.base:
         raise SettingsError(f"candidate and base are both {settings.base!r}: name another candidate")
-    if settings.inspector not in INSPECTORS:
-        raise SettingsError(unknown("inspector", settings.inspector, INSPECTORS))
+    _check_inspector(arms, settings)
     if settings.min_steps > settings.max_steps:
         raise SettingsError(f"min_steps {settings.min_steps} is above max_steps {settings.max_steps}")
-    model = INSPECTORS[settings.inspector].settings
+    if not arms[settings.base].real_defects:
+        raise SettingsError(f"the base arm {settings.base!r} learns from no real defect: name another one")
+
+
+def _check_inspector(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
+    if settings.inspector not in INSPECTORS:
+        raise SettingsError(unknown("inspector", settings.inspector, INSPECTORS))
+    family = INSPECTORS[settings.inspector]
+    if isinstance(family, Demanding):
+        family.check_needs()
+    model = family.settings
     for name in (*settings.inspector_options, *(name for arm in arms.values() for name in arm.options)):
         if name not in model.model_fields:
             raise SettingsError(unknown("inspector option", name, model.model_fields))
-    if not arms[settings.base].real_defects:
-        raise SettingsError(f"the base arm {settings.base!r} learns from no real defect: name another one")
 
 
 def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSettings) -> str:
@@ -128,9 +137,9 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
     table = statistics.summary(units, draws)
     candidate = candidate_of(arms, settings)
     ruler = [arm for arm in facts["groups_per_class"] if arm != settings.base]
-    rivals, judged = ([row for row in each if row["arm"] not in ruler] for each in (table, rows))
+    rivals, trained = ([row for row in each if row["arm"] not in ruler] for each in (table, rows))
     best, base = {}, {}
-    for metric in JUDGED:
+    for metric in judged(rivals):
         rival = statistics.best_other(rivals, metric, candidate)
         best[metric] = statistics.difference(table, draws, metric, candidate, rival)
         base[metric] = statistics.difference(table, draws, metric, candidate, settings.base)
@@ -147,11 +156,12 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
         "arms": table,
         "against_best": best,
         "against_base": others,
-        "verdict": judge(candidate, best, base, _all_converged(judged)),
+        "verdict": judge(candidate, best, base, _all_converged(trained)),
         "worth": worth_of(table, draws, facts["groups_per_class"], candidate),
         "curves": {f"{each['arm']}-{each['seed']}": each["curve"] for each in raw},
         "false_alarm_rate": settings.false_alarm_rate,
         "recall_at_fpr": _mean_recalls(raw, arms),
+        "classes": class_tables(raw, arms),
     }
     return _jsonable(found)  # type: ignore[no-any-return]
 
@@ -159,7 +169,7 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
 def _row(result: Mapping[str, Any], settings: ProofSettings) -> dict[str, Any]:
     converged = has_plateaued(result["curve"], settings.patience, settings.min_gain)
     plain_part = {name: result[name] for name in ("arm", "seed", "steps")}
-    return {**plain_part, **result["metrics"], "converged": converged}
+    return {**plain_part, **dict.fromkeys(statistics.METRICS), **result["metrics"], "converged": converged}
 
 
 def _all_converged(rows: Sequence[Mapping[str, Any]]) -> bool | None:

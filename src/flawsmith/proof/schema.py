@@ -64,7 +64,8 @@ class Look(_Part):
 
     step: int
     image_ap: float | None
-    pixel_ap: float | None
+    pixel_ap: float | None = None
+    macro_f1: float | None = None
 
 
 class Planned(_Part):
@@ -103,6 +104,24 @@ class WorthInGroups(_Part):
     sentence: str
 
 
+class ClassNumbers(_Part):
+    """Precision, recall and F1 of one class, means over seeds; null where undefined."""
+
+    images: int | None = Field(None, description="test images of the class; absent from the mean of all classes")
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+class ClassTable(_Part):
+    """What an arm named the test images."""
+
+    classes: list[str]
+    confusion: list[list[int]] = Field(description="counts over all seeds; a row per true class, a column per name")
+    per_class: dict[str, ClassNumbers]
+    macro: ClassNumbers = Field(description="mean over the classes")
+
+
 class Results(_Part):
     """What a proof found: prove/results.json. Metrics are shares of one."""
 
@@ -123,6 +142,7 @@ class Results(_Part):
     false_alarm_rate: float = Field(
         description="share of good test images that raise a false alarm where recall is read"
     )
+    classes: dict[str, ClassTable] = Field(description="by arm; empty where the inspector tells no classes apart")
     curves: dict[str, list[Look]] = Field(description="by arm-seed")
     steps: int
     plan: Planned

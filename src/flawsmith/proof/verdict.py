@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+
+import numpy as np
 
 from flawsmith.metrics.intervals import Interval
 
 Word = Literal["helps", "no evidence", "hurts"]
-JUDGED = {"pixel_ap": "marking the defect's pixels", "image_ap": "telling defective parts from good ones"}
-"""The metrics that decide, and what each is about."""
+JUDGED = {
+    "pixel_ap": "marking the defect's pixels",
+    "macro_f1": "naming the defect's class",
+    "image_ap": "telling defective parts from good ones",
+}
+"""The metrics that may decide, and what each is about."""
 
 Difference = Mapping[str, Any]
+
+
+def judged(arms: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return the metrics that decide: image AP, and pixel AP or, from an inspector of classes alone, macro F1.
+
+    `arms` hold the mean of each metric, NaN where the inspector does not give it.
+    """
+
+    def known(metric: str) -> bool:
+        return any(np.isfinite(arm["metrics"][metric]["mean"]) for arm in arms)
+
+    return ("macro_f1" if known("macro_f1") and not known("pixel_ap") else "pixel_ap"), "image_ap"
 
 
 def word(against_best: Difference, against_base: Difference) -> Word:
@@ -28,12 +46,12 @@ def judge(
 ) -> dict[str, Any]:
     """Return the verdict: a word and a sentence per judged metric, and overall.
 
-    `best` and `base` hold, per metric, the difference to the best other arm and to the arm without synthetic images.
-    Overall it hurts if either metric is hurt, helps if one is helped and none hurt.
+    `best` and `base` hold, per metric that decides, the difference to the best other arm and to the arm without
+    synthetic images. Overall it hurts if either metric is hurt, helps if one is helped and none hurt.
     """
-    metrics = {name: word(best[name], base[name]) for name in JUDGED}
+    metrics = {name: word(best[name], base[name]) for name in best}
     overall = _overall(list(metrics.values()))
-    sentences = [_sentence(metrics[name], JUDGED[name], name, best[name], base[name]) for name in JUDGED]
+    sentences = [_sentence(metrics[name], JUDGED[name], name, best[name], base[name]) for name in best]
     parts = [_HEADLINE[overall].format(candidate=candidate), *sentences, *_caution(converged)]
     return {"verdict": overall, "metrics": metrics, "sentence": " ".join(parts), "candidate": candidate}
 
@@ -62,7 +80,8 @@ def _sentence(found: Word, about: str, name: str, best: Difference, base: Differ
     }[found]
     if found == "no evidence" and shown["high"] < 0:
         claim = f"At {about} the alternative {shown['other']} does better"
-    points = f"{100 * shown['mean']:+.1f} points of {name.replace('_', ' ').replace('ap', 'AP')}"
+    title = name.replace("_", " ").replace("ap", "AP").replace("f1", "F1")
+    points = f"{100 * shown['mean']:+.1f} points of {title}"
     return f"{claim}: {points}, with 95 % confidence between {100 * shown['low']:+.1f} and {100 * shown['high']:+.1f}."
 
 

@@ -21,23 +21,16 @@ from safetensors.numpy import load_file, save_file
 
 from flawsmith.core.files import read_json, write_json, written_whole
 from flawsmith.core.protocols import Inspector, Progress
-from flawsmith.core.records import GOOD, Catalog, Entry
+from flawsmith.core.records import GOOD, Catalog, Entry, Findings
 from flawsmith.core.rng import derive_seed
 from flawsmith.data.loading import load_sample
 from flawsmith.data.sealed import open_test
 from flawsmith.inspectors import INSPECTORS
-from flawsmith.metrics.inspection import (
-    PixelCounts,
-    average_precision,
-    coarse,
-    count_pixels,
-    f1_max,
-    image_auroc,
-    recall_at_fpr,
-)
+from flawsmith.metrics.inspection import PixelCounts, average_precision, coarse, count_pixels
+from flawsmith.proof import numbers
 from flawsmith.proof.plateau import Look
 from flawsmith.proof.settings import ProofSettings
-from flawsmith.proof.statistics import Unit
+from flawsmith.proof.statistics import METRICS, Unit
 
 RESULT, CURVE, COUNTS, TIMING, TOKEN = "result.json", "curve.json", "counts.safetensors", "timing.json", ".token.json"
 TRAINING, MODEL = "training", "model"
@@ -71,11 +64,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Seen:
-    """What an inspector said of one image: its score, and its pixels counted (None where no mask is known)."""
+    """What an inspector said of one image: its score, its pixels counted (None where no mask is known or no pixel
+    marked), and the defect class it would be given (None from an inspector that tells none apart).
+    """
 
     entry: Entry
     score: float
     pixels: PixelCounts | None
+    named: str | None = None
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What is written of it, and what `numbers` wants to know."""
+        entry = self.entry
+        return {"id": entry.id, "group": entry.group, "label": entry.label, "score": self.score, "named": self.named}
 
 
 def run(job: Job, progress: Progress, threads: int = 1) -> None:
@@ -172,13 +174,16 @@ def checked(val: Catalog, good: int) -> list[Entry]:
 
 def look(inspector: Inspector, entries: Iterable[Entry], step: int) -> Look:
     """Return the validation metrics after `step` steps, None where undefined."""
-    labels, scores, pixels = [], [], PixelCounts.empty()
+    images, pixels = [], PixelCounts.empty()
     for seen in inspected(inspector, entries):
-        labels.append(seen.entry.label != GOOD)
-        scores.append(seen.score)
+        images.append(seen.row)
         pixels = pixels + seen.pixels if seen.pixels else pixels
-    image_ap = average_precision(np.array(labels, bool), np.array(scores)) if labels else float("nan")
-    return {"step": step, "image_ap": plain(image_ap), "pixel_ap": plain(pixels.average_precision)}
+    return {
+        "step": step,
+        "image_ap": numbers.plain(average_precision(*numbers.labels_and_scores(images))) if images else None,
+        "pixel_ap": numbers.plain(pixels.average_precision),
+        "macro_f1": numbers.class_numbers(images, numbers.threshold_of(images))["macro_f1"],
+    }
 
 
 def inspected(inspector: Inspector, entries: Iterable[Entry]) -> Iterable[Seen]:
@@ -186,9 +191,16 @@ def inspected(inspector: Inspector, entries: Iterable[Entry]) -> Iterable[Seen]:
     for entry in entries:
         sample = load_sample(entry)
         findings = inspector.inspect([sample.image])
-        known = entry.label == GOOD or bool(sample.defects)
-        pixels = count_pixels(sample.mask, findings.pixel_scores[0]) if known else None
-        yield Seen(entry, float(findings.image_scores[0]), pixels)
+        known, maps = entry.label == GOOD or bool(sample.defects), findings.pixel_scores
+        pixels = count_pixels(sample.mask, maps[0]) if known and maps is not None else None
+        yield Seen(entry, float(findings.image_scores[0]), pixels, likeliest_defect(findings))
+
+
+def likeliest_defect(findings: Findings) -> str | None:
+    """Return the defect class that the first image most probably has, or None where none are told apart."""
+    if findings.class_probabilities is None or len(findings.classes) < 2:
+        return None
+    return findings.classes[1 + int(findings.class_probabilities[0, 1:].argmax())]
 
 
 def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
@@ -199,13 +211,13 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
     counts = {name: np.zeros((len(groups), COARSE_BINS)) for name in ("positive", "negative", "overlap")}
     total, images = PixelCounts.empty(), []
     for seen in inspected(inspector, test):
-        entry = seen.entry
-        images.append({"id": entry.id, "group": entry.group, "label": entry.label, "score": seen.score})
+        images.append(seen.row)
         if seen.pixels:
-            total = total + seen.pixels
+            total, group = total + seen.pixels, place[seen.entry.group]
             for name in ("positive", "negative", "overlap"):
-                counts[name][place[entry.group]] += coarse(getattr(seen.pixels, name), COARSE_BINS)
-            regions[place[entry.group]] += seen.pixels.regions
+                counts[name][group] += coarse(getattr(seen.pixels, name), COARSE_BINS)
+            regions[group] += seen.pixels.regions
+    threshold = _threshold(job, inspector, settings) if images[0]["named"] is not None else None
     with written_whole(folder / COUNTS) as beside:
         save_file({**counts, "regions": regions}, beside)
     write_json(
@@ -215,70 +227,43 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
             "arm": job.arm,
             "seed": job.seed,
             "steps": job.steps,
-            "metrics": _metrics(images, total, settings.false_alarm_rate),
-            "recall": _recalls(images, settings.false_alarm_rate),
+            "metrics": numbers.measured(images, total, settings.false_alarm_rate, threshold),
+            "recall": numbers.recalls(images, settings.false_alarm_rate),
             "false_alarm_rate": settings.false_alarm_rate,
+            "threshold": threshold,
             "curve": read_json(folder / CURVE),
             "images": images,
         },
     )
 
 
-def _metrics(
-    images: Sequence[Mapping[str, Any]], pixels: PixelCounts, false_alarm_rate: float
-) -> dict[str, float | None]:
-    labels, scores = _labels_and_scores(images)
-    return {
-        "image_auroc": plain(image_auroc(labels, scores)),
-        "image_ap": plain(average_precision(labels, scores)),
-        "image_f1_max": plain(f1_max(labels, scores)),
-        "recall_at_fpr": plain(recall_at_fpr(labels, scores, false_alarm_rate)),
-        "pixel_auroc": plain(pixels.auroc),
-        "pixel_ap": plain(pixels.average_precision),
-        "pixel_f1_max": plain(pixels.f1_max),
-        "pixel_pro": plain(pixels.pro()),
-    }
-
-
-def _recalls(images: Sequence[Mapping[str, Any]], false_alarm_rate: float) -> dict[str, float | None]:
-    """Return, per class, the share of images found when that share of the good ones is a false alarm."""
-    found = {}
-    for label in sorted({image["label"] for image in images} - {GOOD}):
-        labels, scores = _labels_and_scores([image for image in images if image["label"] in (GOOD, label)])
-        found[label] = plain(recall_at_fpr(labels, scores, false_alarm_rate))
-    return found
-
-
-def _labels_and_scores(images: Sequence[Mapping[str, Any]]) -> tuple[Any, Any]:
-    labels = np.array([image["label"] != GOOD for image in images], bool)
-    return labels, np.array([image["score"] for image in images], np.float64)
-
-
-def plain(value: float) -> float | None:
-    """Return a number as JSON can hold it: None for NaN."""
-    return None if np.isnan(value) else float(value)
+def _threshold(job: Job, inspector: Inspector, settings: ProofSettings) -> float | None:
+    """Return the score from which an image counts as defective: chosen on validation, never on the test."""
+    entries = checked(Catalog.from_json(job.val), settings.good_checked)
+    return numbers.threshold_of([seen.row for seen in inspected(inspector, entries)])
 
 
 def read_unit(folder: Path) -> Unit:
     """Read a finished unit for the statistics."""
     result, pixels = read_json(folder / RESULT), load_file(folder / COUNTS)
     images = result["images"]
-    labels, scores = _labels_and_scores(images)
+    labels, scores = numbers.labels_and_scores(images)
     groups, place = np.unique([image["group"] for image in images], return_inverse=True)
     distinct, bins = np.unique(scores, return_inverse=True)
     counts = np.zeros((2, len(groups), len(distinct)), np.int64)
     np.add.at(counts, (np.where(labels, 0, 1), place, bins), 1)
-    metrics = {name: float("nan") if value is None else value for name, value in result["metrics"].items()}
+    known = {name: value for name, value in result["metrics"].items() if value is not None}
     return Unit(
         arm=result["arm"],
         seed=result["seed"],
-        metrics=metrics,
+        metrics={name: known.get(name, float("nan")) for name in METRICS},
         image_counts=(counts[0], counts[1]),
         pixel_counts=(pixels["positive"], pixels["negative"]),
         overlap=pixels["overlap"],
         regions=pixels["regions"],
         defective=counts[0].sum(1) > 0,
         false_alarm_rate=result["false_alarm_rate"],
+        confusion=numbers.confusions(images, result.get("threshold"), numbers.classes_in(images)),
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from skimage.measure import regionprops
 
 from flawsmith.core.errors import DataError
-from flawsmith.core.records import GOOD, Birth, Catalog, Defect, Entry, MaskFile, Patch, Sample, read_jsonl
+from flawsmith.core.records import GOOD, Birth, Catalog, Defect, Entry, Findings, MaskFile, Patch, Sample, read_jsonl
 
 IMAGE = np.zeros((6, 8, 3), np.uint8)
 MASK = np.zeros((6, 8), bool)
@@ -156,3 +156,14 @@ def test_text_with_unusual_line_separators_stays_one_line(tmp_path):
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
     assert read_jsonl(tmp_path / "a.jsonl") == rows
+
+
+def test_findings_fit_their_images_and_classes():
+    scores, told = np.zeros(2, np.float32), np.full((2, 2), 0.5, np.float32)
+    assert Findings(scores).pixel_scores is None
+    assert Findings(scores, None, told, ("good", "pit")).classes == ("good", "pit")
+    with pytest.raises(DataError, match="one for every image"):
+        Findings(scores, [np.zeros((4, 4), np.float32)])
+    for classes in (("good",), ("pit", "good")):
+        with pytest.raises(DataError, match="'good' first"):
+            Findings(scores, None, told, classes)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flawsmith.inspectors.segment.augment import augmented, erased, moved
+from flawsmith.inspectors.augment import augmented, erased, moved
 
 
 def crops(count=16, channels=1, side=32, seed=0):

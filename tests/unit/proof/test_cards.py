@@ -42,7 +42,12 @@ def data() -> CardData:
     proof = {
         "arms": [{"arm": arm, "seeds": 2, "metrics": dict.fromkeys(METRICS, ESTIMATE)} for arm in ARMS],
         "rows": [result_row(arm, seed, bool(seed)) for arm in ARMS for seed in (0, 1)],
-        "verdict": {"verdict": "helps", "sentence": "Use them.", "metrics": {}, "candidate": "real+synthetic"},
+        "verdict": {
+            "verdict": "helps",
+            "sentence": "Use them.",
+            "candidate": "real+synthetic",
+            "metrics": {"pixel_ap": "helps", "image_ap": "no evidence"},
+        },
         "worth": dict.fromkeys(METRICS, WORTH),
         "recall_at_fpr": {"real": {"scratch": 0.25}, "real+synthetic": {"scratch": 0.75}},
         "false_alarm_rate": 0.02,

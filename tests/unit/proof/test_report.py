@@ -33,7 +33,7 @@ PROOF = {
     "verdict": {
         "verdict": "no evidence",
         "sentence": "Not shown: <nothing>.",
-        "metrics": {},
+        "metrics": {"pixel_ap": "no evidence", "image_ap": "no evidence"},
         "candidate": "real+synthetic",
     },
 }
@@ -103,6 +103,32 @@ def test_without_a_curve_the_first_screen_says_once_how_to_measure_one(data):
     assert len(headline(replace(data, proof=proof)).figures) == 2
     assert "(green)" not in render(replace(data, proof=proof))
     assert "(green)" in render(data)
+
+
+def test_the_page_shows_classes_where_the_inspector_names_them(data):
+    """And a dash where it marks no pixels."""
+    assert "classes named by" not in render(data)
+    unknown = {"mean": None, "low": None, "high": None, "sd": None}
+    arms = [
+        {**arm, "metrics": {**arm["metrics"], **{name: unknown for name in METRICS if name.startswith("pixel")}}}
+        for arm in PROOF["arms"]
+    ]
+    row = {"images": 4, "precision": None, "recall": 0.25, "f1": 0.125}
+    table = {
+        "classes": ["good", "pit"],
+        "confusion": [[71, 72], [73, 74]],
+        "per_class": {"good": row, "pit": row},
+        "macro": {"precision": 0.5, "recall": 0.25, "f1": 0.125},
+    }
+    looks = [{"step": 10, "pixel_ap": None, "image_ap": 0.5, "macro_f1": 0.2}]
+    proof = {**PROOF, "arms": arms, "classes": {"real": table}, "curves": {"real-0": looks}}
+    page = render(replace(data, proof=proof))
+    assert "classes named by real" in page
+    assert "<td>pit</td><td>4</td><td>–</td><td>0.250</td><td>0.125</td>" in page
+    assert "<td>pit</td><td>73</td><td>74</td>" in page
+    assert "image AP on validation" in page
+    assert "pixel AUROC</text>" not in page.replace("\n", ""), "no empty panel is drawn"
+    assert "<td>– <small>[–, –]</small></td>" in page
 
 
 def test_a_tile_shows_the_whole_defect_and_outlines_it():

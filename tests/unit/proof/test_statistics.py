@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score, roc_curve
 
 from flawsmith.metrics.inspection import f1_max, recall_at_fpr
 from flawsmith.proof.statistics import METRICS, Unit, best_other, difference, draw, summary
@@ -40,6 +42,28 @@ def test_resampling_equals_repeating_the_images():
         fine = np.union1d(np.linspace(0, 0.3, 30001), alarms[alarms <= 0.3])
         steep = np.trapezoid(np.interp(fine, alarms, hits), fine) / 0.3  # with one-pixel regions PRO is the ROC curve
         assert values["pixel_pro"][row] == pytest.approx(steep, abs=1e-3)
+
+
+def test_class_metrics_of_resamples_equal_repeating_the_images():
+    rng, names = np.random.default_rng(4), ("good", "dent", "pit")
+    truth, named = rng.integers(0, 3, GROUPS), rng.integers(0, 3, GROUPS)
+    confusion = np.zeros((GROUPS, 3, 3), np.int64)
+    confusion[np.arange(GROUPS), truth, named] = 1
+    made = replace(unit("real", 0, 1.0)[0], confusion=confusion)
+    weights = rng.integers(0, 3, (5, GROUPS))
+    values = made.resampled(weights)
+    for row, weight in enumerate(weights):
+        labels, said = (np.repeat(np.array(names)[each], weight) for each in (truth, named))
+        assert values["accuracy"][row] == pytest.approx(accuracy_score(labels, said))
+        assert values["macro_f1"][row] == pytest.approx(f1_score(labels, said, average="macro"))
+
+
+def test_an_inspector_without_classes_has_no_class_metrics():
+    made = unit("real", 0, 1.0)[0]
+    values = made.resampled(np.ones((4, GROUPS), np.int64))
+    assert np.isnan(values["accuracy"]).all()
+    assert values["macro_f1"].shape == (4,)
+    assert np.isfinite(values["image_ap"]).all()
 
 
 def test_summary_holds_means_spreads_and_intervals_around_them():

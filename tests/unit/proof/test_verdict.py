@@ -1,7 +1,7 @@
 import pytest
 
 from flawsmith.proof.plateau import has_plateaued, is_flat
-from flawsmith.proof.verdict import judge
+from flawsmith.proof.verdict import judge, judged
 
 
 def gap(low, high, other="real+copy_paste"):
@@ -78,3 +78,32 @@ def test_an_undefined_metric_is_not_waited_for():
     assert has_plateaued(looks([None] * 4, [float("nan")] * 4), 2, 0.005) is None
     assert has_plateaued([], 2, 0.005) is None
     assert has_plateaued(looks(flat[:2], flat[:2]), 2, 0.005) is None, "two looks say nothing of two without a gain"
+
+
+def arm(**means):
+    known = {"image_ap": 0.9, "pixel_ap": float("nan"), "macro_f1": float("nan"), **means}
+    return {"arm": "real", "metrics": {name: {"mean": mean} for name, mean in known.items()}}
+
+
+def test_an_inspector_of_classes_alone_is_judged_by_macro_f1():
+    assert judged([arm(macro_f1=0.5), arm(macro_f1=0.6)]) == ("macro_f1", "image_ap")
+    assert judged([arm(pixel_ap=0.5), arm(pixel_ap=0.6)]) == ("pixel_ap", "image_ap")
+    assert judged([arm(pixel_ap=0.5, macro_f1=0.5)]) == ("pixel_ap", "image_ap")
+    assert judged([arm()]) == ("pixel_ap", "image_ap"), "a segmenter whose test images have no masks"
+
+
+def test_the_verdict_speaks_of_classes():
+    best = {"macro_f1": gap(0.02, 0.1), "image_ap": gap(-0.01, 0.03)}
+    base = {"macro_f1": gap(0.02, 0.1, "real"), "image_ap": gap(-0.01, 0.03, "real")}
+    found = judge("real+synthetic", best, base, True)
+    assert found["verdict"] == "helps"
+    assert found["metrics"] == {"macro_f1": "helps", "image_ap": "no evidence"}
+    assert "At naming the defect's class it beats" in found["sentence"]
+    assert "+6.0 points of macro F1" in found["sentence"]
+
+
+def test_macro_f1_must_have_stopped_too():
+    flat, rising = [0.5, 0.6, 0.6, 0.6], [0.1, 0.2, 0.3, 0.4]
+    named = [{**look, "macro_f1": value} for look, value in zip(looks(flat, [None] * 4), rising, strict=True)]
+    assert has_plateaued(named, 2, 0.005) is False
+    assert has_plateaued([{**look, "macro_f1": 0.5} for look in named], 2, 0.005)

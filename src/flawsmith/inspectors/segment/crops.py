@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,43 +13,16 @@ from torch import Tensor
 
 from flawsmith.core.errors import TrainingError
 from flawsmith.core.geometry import window_around
-from flawsmith.core.records import GOOD, Catalog, Entry, Image, Mask
+from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.core.symmetry import draw_view
-from flawsmith.data.loading import load_sample
-from flawsmith.inspectors.segment.augment import augmented
+from flawsmith.inspectors.augment import augmented, relight
+from flawsmith.inspectors.draws import draw_any, draw_defect
+from flawsmith.inspectors.plates import ImageStore, Plate
 from flawsmith.inspectors.segment.settings import SegmentSettings
 from flawsmith.training.feed import to_tensor
 
 MAX_TRIES = 8
 """Draws of a crop that shall miss every defect before another image is tried."""
-
-
-@dataclass(frozen=True)
-class Plate:
-    """One image at its own depth with the union of its defect masks."""
-
-    image: Image
-    mask: Mask
-
-
-class ImageStore:
-    """Reads images on demand and keeps them in memory until the budget (bytes) is spent."""
-
-    def __init__(self, budget: int) -> None:
-        self._left = budget
-        self._held: dict[Path, Plate] = {}
-
-    def get(self, entry: Entry) -> Plate:
-        """Return an entry's image and mask."""
-        if entry.image in self._held:
-            return self._held[entry.image]
-        sample = load_sample(entry)
-        plate = Plate(sample.image, sample.mask)
-        size = plate.image.nbytes + plate.mask.nbytes
-        if size <= self._left:
-            self._left -= size
-            self._held[entry.image] = plate
-        return plate
 
 
 @dataclass(frozen=True)
@@ -81,10 +53,11 @@ class CropBank:
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         """Draw a batch of `size` crops."""
         crops = [self._defect(rng) if i % 2 else self._free(rng) for i in range(size)]
-        crops = [self._turn(crop, rng) for crop in crops]
+        crops = [crop.seen(draw_view(self.settings.symmetry, rng)) for crop in crops]
         images = to_tensor([crop.image for crop in crops], self.channels)
         targets = torch.from_numpy(np.stack([crop.mask for crop in crops]).astype(np.int64))
-        images, targets = augmented(self._relight(images, rng), targets, self.settings.augment, rng)
+        images = relight(images, self.settings.brightness, self.settings.contrast, rng)
+        images, targets = augmented(images, targets, self.settings.augment, rng)
         return {"image": images, "target": targets}
 
     def _by_class(self, entries: Iterable[Entry]) -> dict[str, list[Marked]]:
@@ -105,11 +78,9 @@ class CropBank:
             raise TrainingError("no real image to learn defect-free surface from: give some good images")
 
     def _defect(self, rng: np.random.Generator) -> Plate:
-        synthetic = bool(self.synthetic) and (not self.real or rng.random() < self.settings.synthetic_share)
-        source = list((self.synthetic if synthetic else self.real).values())
-        marked = _any(_any(source, rng), rng)
+        marked = draw_defect(self.real, self.synthetic, self.settings.synthetic_share, rng)
         plate = self.store.get(marked.entry)
-        spot = np.array(np.unravel_index(_any(marked.spots, rng), plate.mask.shape))
+        spot = np.array(np.unravel_index(marked.spots[int(rng.integers(len(marked.spots)))], plate.mask.shape))
         centre = spot + rng.integers(-self.side // 4, self.side // 4 + 1, 2)
         return self._cut(plate, (float(centre[0]), float(centre[1])))
 
@@ -117,13 +88,13 @@ class CropBank:
         off_mask = bool(self.marked) and (not self.good or rng.random() < self.settings.off_mask_share)
         if off_mask:
             for _ in range(MAX_TRIES):
-                crop = self._anywhere(_any(self.marked, rng).entry, rng)
+                crop = self._anywhere(draw_any(self.marked, rng).entry, rng)
                 if not crop.mask.any():
                     return crop
         return (
-            self._anywhere(_any(self.good, rng), rng)
+            self._anywhere(draw_any(self.good, rng), rng)
             if self.good
-            else self._anywhere(_any(self.marked, rng).entry, rng)
+            else self._anywhere(draw_any(self.marked, rng).entry, rng)
         )
 
     def _anywhere(self, entry: Entry, rng: np.random.Generator) -> Plate:
@@ -136,17 +107,6 @@ class CropBank:
     def _cut(self, plate: Plate, centre_yx: tuple[float, float]) -> Plate:
         window = window_around(centre_yx, (self.side, self.side), plate.mask.shape)
         return Plate(mirrored(window.cut(plate.image), self.side), mirrored(window.cut(plate.mask), self.side))
-
-    def _turn(self, crop: Plate, rng: np.random.Generator) -> Plate:
-        view = draw_view(self.settings.symmetry, rng)
-        return Plate(view.of(crop.image), view.of(crop.mask))
-
-    def _relight(self, images: Tensor, rng: np.random.Generator) -> Tensor:
-        shape = (len(images), 1, 1, 1)
-        gain = 1 + self.settings.contrast * rng.uniform(-1, 1, shape).astype(np.float32)
-        shift = 2 * self.settings.brightness * rng.uniform(-1, 1, shape).astype(np.float32)
-        centre = images.mean((1, 2, 3), keepdim=True)
-        return (images - centre) * torch.from_numpy(gain) + centre + torch.from_numpy(shift)
 
 
 def auto_crop(marked: Sequence[Marked], smallest_side: int) -> int:
@@ -163,7 +123,3 @@ def mirrored(array: NDArray[Any], side: int) -> NDArray[Any]:
     if not any(after for _, after in missing):
         return array
     return np.pad(array, missing + [(0, 0)] * (array.ndim - 2), mode="symmetric")
-
-
-def _any(items: Any, rng: np.random.Generator) -> Any:
-    return items[int(rng.integers(len(items)))]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,11 @@ from torch import Tensor
 
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
-from flawsmith.core.rng import derive_seed
+from flawsmith.inspectors.cycles import Cycles, seeded_net
 from flawsmith.inspectors.segment.crops import CropBank
 from flawsmith.inspectors.segment.inspector import Segmenter
 from flawsmith.inspectors.segment.net import SegmentNet, focal_loss
 from flawsmith.inspectors.segment.settings import SegmentSettings
-from flawsmith.training.loop import LoopSettings, train
-from flawsmith.training.weights import load_weights, save_net
-
-SO_FAR = "so_far.safetensors"
-"""The averaged weights at the end of the last whole cycle."""
 
 
 class SegmentLearner:
@@ -52,42 +46,12 @@ class SegmentCourse:
         }
 
     def advance(self, steps: int, folder: Path, *, progress: Progress = silent, task: str = "inspector") -> Segmenter:
-        """Train until `steps` steps have been taken in all, and return the inspector with its averaged weights.
-
-        Learning goes in cycles of `settings.cycle` steps, in each of which the learning rate rises and falls to almost
-        nothing (Loshchilov & Hutter 2017), so the end of any cycle is the end of a complete training. As long as
-        `steps` is a multiple of the cycle, many calls give the weights of one, interrupted or not.
-        """
-        net, done = self._fresh_net(), 0
-        if (folder / SO_FAR).is_file():
-            weights, card = load_weights(folder / SO_FAR)
-            net.load_state_dict(weights)
-            done = int(card["steps"])
-        while done < steps:
-            done += self._cycle(net, done, steps, folder, lambda now, note: progress(task, now, steps, note))
-            save_net(folder / SO_FAR, net, {"steps": done})
+        """Train until `steps` steps have been taken in all, and return the inspector with its averaged weights."""
+        net = seeded_net(lambda: SegmentNet(**self.shape), self.seed)
+        learner = SegmentLearner(net, self.settings.focal_gamma)
+        Cycles(net, learner, self.feed, self.settings, self.seed).advance(steps, folder, progress, task)
         return Segmenter(net, self.shape, self.settings.pool)
-
-    def _cycle(self, net: SegmentNet, done: int, steps: int, folder: Path, say: Callable[[int, str], None]) -> int:
-        """Train `net` for one cycle, or for what is left, and return how many steps that was."""
-        settings, place = self.settings, folder / f"cycle-{done}"
-        loop = LoopSettings(
-            steps=min(settings.cycle, steps - done), batch=settings.batch, learning_rate=settings.learning_rate
-        )
-
-        def relay(task: str, step: int, total: int, note: str = "") -> None:
-            say(done + step, note)
-
-        seed = derive_seed(self.seed, "cycle", done)
-        train(net, SegmentLearner(net, settings.focal_gamma), self.feed, loop, place, seed=seed, progress=relay)
-        shutil.rmtree(place, ignore_errors=True)
-        return loop.steps
 
     def feed(self, rng: np.random.Generator, batch: int) -> Mapping[str, Tensor]:
         """Draw a batch."""
         return self.bank.batch(rng, batch)
-
-    def _fresh_net(self) -> SegmentNet:
-        with torch.random.fork_rng():
-            torch.manual_seed(derive_seed(self.seed, "inspector"))
-            return SegmentNet(**self.shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from flawsmith.nets.convs import conv_norm, conv_pair, start_for_relu
+
 
 class SegmentNet(nn.Module):
     """Map images (N, C, H, W) to logits (N, 2, H, W) of good and defect; H and W divisible by `multiple`."""
@@ -17,12 +19,14 @@ class SegmentNet(nn.Module):
         down = [width * min(2**level, 8) for level in range(stages)]
         up = [down[max(level - 1, 0)] for level in range(stages - 1)]
         self.encoder = nn.ModuleList(
-            _pair(before, after) for before, after in zip([channels * patch**2, *down[:-1]], down, strict=True)
+            conv_pair(before, after) for before, after in zip([channels * patch**2, *down[:-1]], down, strict=True)
         )
-        self.enlarge = nn.ModuleList(_single(below, here) for below, here in zip([*up[1:], down[-1]], up, strict=True))
-        self.decoder = nn.ModuleList(_pair(skip + here, here) for skip, here in zip(down[:-1], up, strict=True))
+        self.enlarge = nn.ModuleList(
+            conv_norm(below, here) for below, here in zip([*up[1:], down[-1]], up, strict=True)
+        )
+        self.decoder = nn.ModuleList(conv_pair(skip + here, here) for skip, here in zip(down[:-1], up, strict=True))
         self.out = nn.Conv2d(up[0], 2 * patch**2, 3, padding=1)
-        self.apply(_start)
+        self.apply(start_for_relu)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits in float32 (the last layer ignores autocast: bfloat16 would tie most scores)."""
@@ -62,19 +66,3 @@ def pool_side(size_hw: tuple[int, int]) -> int:
     """Return the window side for the image score: 21 pixels, less in proportion below 256 pixels, always odd."""
     side = max(1, int(21 * min(1.0, min(size_hw) / 256)))
     return side if side % 2 else side - 1
-
-
-def _single(channels_in: int, channels_out: int) -> nn.Sequential:
-    conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(channels_out), nn.ReLU(inplace=True))
-
-
-def _pair(channels_in: int, channels_out: int) -> nn.Sequential:
-    return nn.Sequential(*_single(channels_in, channels_out), *_single(channels_out, channels_out))
-
-
-def _start(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

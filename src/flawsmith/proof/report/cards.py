@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
 from flawsmith.proof.report.render import share, titles
-from flawsmith.proof.verdict import JUDGED
 
 _MARKS = re.compile(r"([\\`*\[|]|(?<![^\W_])_|_(?![^\W_]))")
 """What Markdown reads as mark-up; an underline within a word it leaves alone."""
@@ -82,7 +81,7 @@ def _render(template: str, data: CardData) -> str:
     environment.filters.update(share=share, flat=flat)
     environment.globals.update(table=table)
     metrics = titles(data.proof["false_alarm_rate"])
-    judged = {name: metrics[name] for name in (*JUDGED, "recall_at_fpr")}
+    judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
     return environment.get_template(template).render(data=data, metrics=metrics, judged=judged)
 
 

@@ -33,8 +33,9 @@ class Headline:
 
 def headline(data: ReportData) -> Headline:
     """Choose what the first screen shows."""
-    worths = [_worth(data.proof["worth"][metric], about) for metric, about in JUDGED.items()]
-    unmeasured = all(data.proof["worth"][metric]["status"] == "too few points" for metric in JUDGED)
+    found = {metric: data.proof["worth"][metric] for metric in data.proof["verdict"]["metrics"]}
+    worths = [_worth(worth, JUDGED[metric]) for metric, worth in found.items()]
+    unmeasured = all(worth["status"] == "too few points" for worth in found.values())
     return Headline([_recall(data.proof), *(worths[:1] if unmeasured else worths)], pictures(data.classes))
 
 

@@ -15,19 +15,22 @@ METRICS = {
     "image_ap": "image AP",
     "pixel_auroc": "pixel AUROC",
     "pixel_ap": "pixel AP",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
 }
-"""The metrics that are drawn, by their name in the results, as people write them."""
+"""The metrics that are drawn where an arm has them, by their name in the results, as people write them."""
 COLOURS = ("#5b6b7b", "#b7791f", "#0f766e", "#7c3aed", "#be123c", "#2563eb")
 STYLE: Any = {"svg.hashsalt": "flawsmith", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 
 
 def intervals(arms: Sequence[Mapping[str, Any]]) -> str:
-    """Return one panel per metric: each arm's mean with its 95 % interval."""
+    """Return one panel per metric that is known: each arm's mean with its 95 % interval."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 0.5 + 0.35 * len(arms)), layout="constrained")
-        panels = figure.subplots(1, len(METRICS), sharey=True)
-        for panel, (name, title) in zip(panels, METRICS.items(), strict=True):
-            _interval_panel(panel, arms, name, title)
+        shown = [name for name in METRICS if any(arm["metrics"][name]["mean"] is not None for arm in arms)]
+        panels = figure.subplots(1, max(1, len(shown)), sharey=True, squeeze=False)[0]
+        for panel, name in zip(panels, shown, strict=False):
+            _interval_panel(panel, arms, name, METRICS[name])
         return _svg(figure)
 
 
@@ -81,19 +84,21 @@ def _worth_panel(panel: Axes, curve: Sequence[tuple[float, Any]], candidate: Map
 
 
 def learning_curves(curves: Mapping[str, Sequence[Mapping[str, Any]]], arms: Sequence[str]) -> str:
-    """Return pixel AP on validation images over optimiser steps, a line per arm and seed."""
+    """Return pixel AP (or else image AP) on validation images over optimiser steps, a line per arm and seed."""
+    marked = any(point["pixel_ap"] is not None for points in curves.values() for point in points)
+    metric, title = ("pixel_ap", "pixel AP") if marked else ("image_ap", "image AP")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 2.6), layout="constrained")
         panel = figure.subplots()
         for name, points in sorted(curves.items()):
             arm = name.rsplit("-", 1)[0]
-            known = [(point["step"], point["pixel_ap"]) for point in points if point["pixel_ap"] is not None]
+            known = [(point["step"], point[metric]) for point in points if point[metric] is not None]
             if known and arm in arms:
                 label = arm if name.endswith("-0") else None
                 steps, values = zip(*known, strict=True)
                 panel.plot(steps, values, ".-", color=COLOURS[arms.index(arm) % len(COLOURS)], label=label, alpha=0.8)
         panel.set_xlabel("optimiser steps")
-        panel.set_ylabel("pixel AP on validation")
+        panel.set_ylabel(f"{title} on validation")
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
         if panel.get_legend_handles_labels()[0]:

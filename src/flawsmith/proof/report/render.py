@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from flawsmith.proof.report.data import ReportData
 from flawsmith.proof.report.headline import headline
 from flawsmith.proof.report.plots import feature_map, intervals, learning_curves, worth_curve
-from flawsmith.proof.verdict import JUDGED
 from flawsmith.proof.worth import number
 
 
@@ -24,7 +23,7 @@ def render(data: ReportData) -> str:
     )
     environment.filters.update(share=share, points=points, groups=number, digits=digits)
     arms, metrics = data.proof["arms"], titles(data.proof["false_alarm_rate"])
-    judged = {name: metrics[name] for name in (*JUDGED, "recall_at_fpr")}
+    judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
     names = [arm["arm"] for arm in arms]
     return environment.get_template("page.html.jinja").render(
         data=data,
@@ -50,6 +49,8 @@ def titles(false_alarm_rate: float) -> dict[str, str]:
         "pixel_ap": "pixel AP",
         "pixel_f1_max": "pixel F1-max",
         "pixel_pro": "PRO",
+        "accuracy": "accuracy",
+        "macro_f1": "macro F1",
     }
 
 

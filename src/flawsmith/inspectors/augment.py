@@ -1,7 +1,8 @@
-"""Standard augmentation of training crops: what another camera position and another light would make of them.
+"""Variation of training pictures: what another camera position and another light would make of them.
 
-The two sets of the fastener paper (D1): rotation, shear, translation and scale for the camera; noise, colour, mixing,
-erasing, sharpness, brightness, contrast and blur for the light. Each change is drawn per crop, with one chance in two.
+`relight` is the little that always helps; `augmented` are the two sets of the fastener paper (D1): rotation, shear,
+translation and scale for the camera; noise, colour, mixing, erasing, sharpness, brightness, contrast and blur for the
+light. Each change is drawn per picture, with one chance in two.
 """
 
 from __future__ import annotations
@@ -30,6 +31,18 @@ def augmented(images: Tensor, targets: Tensor, strength: float, rng: np.random.G
         images = torch.where(_chosen(len(images), rng), change(images, strength, rng), images)
     images, targets = erased(images, targets, strength, rng)
     return images.clamp(-1, 1), targets
+
+
+def relight(images: Tensor, brightness: float, contrast: float, rng: np.random.Generator) -> Tensor:
+    """Change the light of images (N, C, S, S) in [-1, 1].
+
+    `contrast` is the largest change of contrast as a share, `brightness` the largest shift as a share of the range.
+    """
+    shape = (len(images), 1, 1, 1)
+    gain = 1 + contrast * rng.uniform(-1, 1, shape).astype(np.float32)
+    shift = 2 * brightness * rng.uniform(-1, 1, shape).astype(np.float32)
+    centre = images.mean((1, 2, 3), keepdim=True)
+    return (images - centre) * torch.from_numpy(gain) + centre + torch.from_numpy(shift)
 
 
 def moved(images: Tensor, targets: Tensor, strength: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

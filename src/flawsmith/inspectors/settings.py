@@ -1,0 +1,29 @@
+"""What every inspector that is a network can be told about its training."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from flawsmith.core.settings import Settings
+from flawsmith.core.symmetry import Symmetry
+
+
+class LearningSettings(Settings):
+    """Steps, batches, and how training pictures are varied."""
+
+    batch: int = Field(16, ge=2, description="pictures per step, half of them free of defects")
+    steps: int = Field(4000, ge=1, description="not used in a proof, which sets the steps itself (proof.steps)")
+    cycle: int = Field(1000, ge=1, description="steps in which the learning rate rises and falls once")
+    learning_rate: float = Field(1e-3, gt=0, description="the highest of each cycle")
+    synthetic_share: float = Field(0.25, ge=0, le=1, description="share of the defects in a batch that is synthetic")
+    brightness: float = Field(0.1, ge=0, description="largest shift of a picture, as a share of the full range")
+    contrast: float = Field(0.1, ge=0, description="largest change of a picture's contrast, as a share")
+    augment: float = Field(
+        0, ge=0, le=1, description="strength of standard augmentation: camera position and light, beyond the above"
+    )
+    symmetry: Symmetry = Field(
+        "mirror",
+        description="views that are trained on: as it is, mirrored both ways (grain keeps its direction), or "
+        "all eight of a square",
+    )
+    cache_mb: int = Field(1500, ge=0, description="images kept in memory; the rest is read again when needed")
