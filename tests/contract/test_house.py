@@ -83,23 +83,10 @@ def test_no_function_is_longer_than_the_house_allows():
     assert {name: lines for name, lines in lengths.items() if lines > MOST_BODY_LINES} == {}
 
 
-def reads_tensors_only(node: ast.AST) -> bool:
-    """`torch.load(..., weights_only=True)`: others' weights come in that format, and nothing in them is run."""
-    return isinstance(node, ast.Call) and any(
-        each.arg == "weights_only" and isinstance(each.value, ast.Constant) and each.value.value is True
-        for each in node.keywords
-    )
-
-
-def code_reading_calls(path: Path) -> set[str]:
-    found = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call) and not reads_tensors_only(node)]
-    return {ast.unparse(node.func) for node in found} & CODE_IN_CALLS
-
-
 def test_nothing_saved_is_code():
     modules = {name_of(path): {name.split(".")[0] for name in imported(path)} & CODE_IN_FILES for path in SOURCES}
     assert {name: used for name, used in modules.items() if used} == {}
-    called = {name_of(path): code_reading_calls(path) for path in SOURCES}
+    called = {name_of(path): calls(path) & CODE_IN_CALLS for path in SOURCES}
     assert {name: used for name, used in called.items() if used} == {}
 
 

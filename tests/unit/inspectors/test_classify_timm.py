@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from flawsmith.core.errors import SettingsError
+from flawsmith.core.errors import DataError, SettingsError
 from flawsmith.inspectors import INSPECTORS
 from flawsmith.inspectors.classify.backbone import Backbone
 
@@ -64,5 +64,5 @@ def test_an_unknown_backbone_is_refused():
 
 
 def test_weights_that_are_not_there_are_refused(plates, tmp_path):
-    with pytest.raises(SettingsError, match="no weights at"):
+    with pytest.raises(DataError, match="no weights at"):
         course(plates, weights=tmp_path / "none.safetensors").advance(1, tmp_path)

@@ -5,10 +5,11 @@ import torch
 from safetensors.torch import save_file
 
 from flawsmith.core.errors import DataError
-from flawsmith.nets.features.files import fill, read_tensors
+from flawsmith.nets.features.filling import fill
 from flawsmith.nets.features.inception import FID_CLASSES, Inception3
 from flawsmith.nets.features.known import open_inception, open_lpips_weights, open_vgg
 from flawsmith.nets.features.vgg import STAGES, Vgg16
+from flawsmith.nets.foreign import read_tensors
 
 INCEPTION_PARAMETERS = 27_161_264 - 3_326_696
 """What torchvision states for its Inception v3, less the auxiliary head."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.inspectors.classify.needs import check_timm
-from flawsmith.training.foreign import read_tensors
+from flawsmith.nets.foreign import read_tensors
 
 
 class Backbone(nn.Module):

@@ -17,7 +17,7 @@ from flawsmith.inspectors.classify.bank import FrameBank
 from flawsmith.inspectors.classify.inspector import Card, Classifier, build
 from flawsmith.inspectors.classify.settings import SmallClassifySettings, TimmClassifySettings
 from flawsmith.inspectors.cycles import Cycles, seeded_net
-from flawsmith.training.foreign import weights_sha256
+from flawsmith.nets.foreign import weights_sha256
 
 
 class ClassifyLearner:

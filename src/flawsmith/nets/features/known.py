@@ -8,9 +8,10 @@ from torch import Tensor
 
 from flawsmith.core.errors import DataError
 from flawsmith.nets.features import inception, vgg
-from flawsmith.nets.features.files import fill, read_tensors
+from flawsmith.nets.features.filling import fill
 from flawsmith.nets.features.inception import Inception3
 from flawsmith.nets.features.vgg import Vgg16
+from flawsmith.nets.foreign import read_tensors
 
 LPIPS_KEY = "lin{}.model.1.weight"
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from flawsmith.core.errors import SettingsError
-from flawsmith.training.foreign import read_tensors
+from flawsmith.core.errors import DataError
+from flawsmith.nets.foreign import read_tensors
 
 
 class Trap:
@@ -33,7 +33,7 @@ def test_both_formats_give_the_tensors(tmp_path):
 
 def test_a_file_with_code_is_refused_and_not_run(tmp_path):
     torch.save({"weight": Trap(tmp_path / "sprung")}, tmp_path / "trap.pth")
-    with pytest.raises(SettingsError, match="code, which is never run"):
+    with pytest.raises(DataError, match="code, which is never run"):
         read_tensors(tmp_path / "trap.pth")
     assert not (tmp_path / "sprung").exists()
 
@@ -44,13 +44,13 @@ def test_a_file_with_code_is_refused_and_not_run(tmp_path):
 )
 def test_damaged_files_are_refused(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(DataError, match=message):
         read_tensors(tmp_path / name)
 
 
 def test_other_contents_and_missing_files_are_refused(tmp_path):
     torch.save([torch.ones(1)], tmp_path / "list.pth")
-    with pytest.raises(SettingsError, match="named tensors"):
+    with pytest.raises(DataError, match="named tensors"):
         read_tensors(tmp_path / "list.pth")
-    with pytest.raises(SettingsError, match="no weights at"):
+    with pytest.raises(DataError, match="no weights at"):
         read_tensors(tmp_path / "none.pth")
