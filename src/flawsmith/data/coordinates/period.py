@@ -146,7 +146,7 @@ def _whole_numbers(lattice: Lattice, reach_xy: NDArray[Any]) -> NDArray[np.int64
 def _fitted(lattice: Lattice, counts: NDArray[np.int64], likeness: Likeness) -> Lattice:
     middle = np.array(likeness.shape) // 2
     near = np.round(counts @ lattice.matrix.T).astype(int)[:, ::-1] + middle
-    window = np.stack(np.mgrid[-_NEAR : _NEAR + 1, -_NEAR : _NEAR + 1], axis=-1).reshape(-1, 2)
+    window = np.indices((2 * _NEAR + 1, 2 * _NEAR + 1)).reshape(2, -1).T - _NEAR
     around = near[:, None] + window
     highest = likeness[around[..., 0], around[..., 1]].argmax(1)
     shifts, heights = _summits(likeness, near + window[highest])
