@@ -174,8 +174,8 @@ def _summits(likeness: Likeness, places: NDArray[Any]) -> tuple[NDArray[np.float
 def vertex(before: NDArray[Any], here: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
     """Return where between -0.5 and 0.5 the parabola through three heights at -1, 0 and 1 is highest.
 
-    >>> float(vertex(np.array(0.0), np.array(1.0), np.array(0.0)))
-    0.0
+    >>> float(vertex(np.array(0.0), np.array(1.0), np.array(0.5)).round(3))
+    0.167
     """
     bend = before - 2.0 * here + after
     return np.asarray(np.clip(np.where(bend < 0, (before - after) / np.where(bend < 0, 2 * bend, 1), 0), -0.5, 0.5))
