@@ -87,7 +87,8 @@ def _spread(origins: NDArray[np.float64], lattice: Lattice, size_hw: tuple[int, 
     ends = origins + lattice.matrix.sum(1)
     inside = ((origins >= 0) & (ends < size_hw[::-1])).all(1)
     numbers = np.flatnonzero(inside) if inside.sum() >= MOST_REPEATS else np.arange(len(origins))
-    return numbers[np.linspace(0, len(numbers) - 1, min(MOST_REPEATS, len(numbers))).astype(int)]
+    chosen = np.linspace(0, len(numbers) - 1, min(MOST_REPEATS, len(numbers))).astype(int)
+    return np.asarray(numbers[chosen])
 
 
 def _sampled(plane: NDArray[Any], xy: NDArray[np.float64]) -> Cell:

@@ -36,7 +36,8 @@ def _light(plane: Values, period_xy: tuple[float, float]) -> Values:
     shift = [(1 - side % 2) / 2 for side in box]  # the mean of an even box belongs half a pixel before its centre
     places = surface_terms(rows.ravel() - shift[0], columns.ravel() - shift[1], plane.shape)[:terms]
     weights = np.linalg.lstsq(places.T, means, rcond=None)[0]
-    whole = surface_terms(*np.mgrid[: plane.shape[0], : plane.shape[1]].reshape(2, -1), plane.shape)[:terms]
+    down, right = np.indices(plane.shape).reshape(2, -1)
+    whole = surface_terms(down, right, plane.shape)[:terms]
     return np.asarray((weights @ whole).reshape(plane.shape), np.float32)
 
 

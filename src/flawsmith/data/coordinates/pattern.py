@@ -42,7 +42,7 @@ class Pattern:
     def picture(self) -> Image:
         """The template as an HWC uint8 image."""
         values = (1 + self.template) * np.array(self.light, np.float32)
-        return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+        return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)
 
 
 def measure_pattern(images: Sequence[Image]) -> Pattern:
@@ -90,7 +90,9 @@ def place(values: Values, lattice: Lattice, template: Cell, *, free: bool = Fals
     """Return how a template lies on an HWC image of contrast, and the likeness of the image's own period to it."""
     found = match(fold(values, lattice), template)
     offset = np.array(found.shift_xy) / lattice.shape[::-1]
-    return align(values, template, Alignment(np.linalg.inv(lattice.matrix), offset), free=free), found.likeness
+    return align(
+        values, template, Alignment(np.asarray(np.linalg.inv(lattice.matrix), float), offset), free=free
+    ), found.likeness
 
 
 def save_pattern(folder: Path, pattern: Pattern) -> None:

@@ -146,7 +146,7 @@ def _whole_numbers(lattice: Lattice, reach_xy: NDArray[Any]) -> NDArray[np.int64
 def _fitted(lattice: Lattice, counts: NDArray[np.int64], likeness: Likeness) -> Lattice:
     middle = np.array(likeness.shape) // 2
     near = np.round(counts @ lattice.matrix.T).astype(int)[:, ::-1] + middle
-    window = np.stack(np.mgrid[-_NEAR : _NEAR + 1, -_NEAR : _NEAR + 1], axis=-1).reshape(-1, 2)
+    window = np.indices((2 * _NEAR + 1, 2 * _NEAR + 1)).reshape(2, -1).T - _NEAR
     around = near[:, None] + window
     highest = likeness[around[..., 0], around[..., 1]].argmax(1)
     shifts, heights = _summits(likeness, near + window[highest])
@@ -174,8 +174,8 @@ def _summits(likeness: Likeness, places: NDArray[Any]) -> tuple[NDArray[np.float
 def vertex(before: NDArray[Any], here: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
     """Return where between -0.5 and 0.5 the parabola through three heights at -1, 0 and 1 is highest.
 
-    >>> float(vertex(np.array(0.0), np.array(1.0), np.array(0.0)))
-    0.0
+    >>> float(vertex(np.array(0.0), np.array(1.0), np.array(0.5)).round(3))
+    0.167
     """
     bend = before - 2.0 * here + after
     return np.asarray(np.clip(np.where(bend < 0, (before - after) / np.where(bend < 0, 2 * bend, 1), 0), -0.5, 0.5))
