@@ -16,7 +16,7 @@ from flawsmith.core.records import Mask
 Field = NDArray[np.float64]
 """Displacements (2, H, W): rows, columns."""
 
-ROUNDS = 30
+ROUNDS = 20
 NEAR_PX = 4.0
 """Pixels further than this from both outlines hardly count."""
 MOST_PX = 1.5
@@ -32,13 +32,12 @@ def bend(shown: Mask, wanted: Mask, smooth_px: float) -> Field:
     if not (shown.any() and wanted.any()):
         return field
     moving, target = _signed_distance(shown), _signed_distance(wanted)
-    slopes, grid = [np.gradient(moving, axis=axis) for axis in (0, 1)], np.indices(wanted.shape).astype(float)
+    grid = np.indices(wanted.shape).astype(float)
     weight = np.exp(-((np.clip(target, 0, None) / NEAR_PX) ** 2)) + 1e-4
     spread = gaussian_filter(weight, smooth_px)
     for _ in range(ROUNDS):
-        there = grid + field
-        missing = _look_up(moving, there) - target
-        slope = np.stack([_look_up(each, there) for each in slopes])
+        seen = _look_up(moving, grid + field)
+        missing, slope = seen - target, np.stack([np.gradient(seen, axis=axis) for axis in (0, 1)])
         push = missing * slope / np.maximum((slope**2).sum(0) + (missing / MOST_PX) ** 2, 1e-6)
         field = gaussian_filter(weight * (field - push), (0, smooth_px, smooth_px)) / spread
     return field
