@@ -2,7 +2,8 @@
 
 A mask turned, resized and elastically bent no longer meets the defect it was drawn from, least of all a thin one: two
 pixels beside a crack of two pixels there is nothing of it. Demons (Thirion 1998, doi:10.1016/S1361-8415(98)80022-4) on
-signed distances: each round pushes along the slope of the moving picture by what is still missing, then smooths.
+signed distances, begun with the middles of both together: each round pushes along the slope of the moving picture by
+what is still missing, then smooths.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Field = NDArray[np.float64]
 ROUNDS = 20
 NEAR_PX = 4.0
 """Pixels further than this from both outlines hardly count."""
-MOST_PX = 1.5
+MOST_PX = 3.0
 """A round moves nothing further than this."""
 
 
@@ -28,9 +29,9 @@ def bend(shown: Mask, wanted: Mask, smooth_px: float) -> Field:
 
     The field (2, H, W), in px, is smooth over about `smooth_px`; it is 0 where either mask is empty.
     """
-    field = np.zeros((2, *wanted.shape))
     if not (shown.any() and wanted.any()):
-        return field
+        return np.zeros((2, *wanted.shape))
+    field = np.zeros((2, *wanted.shape)) + (_middle(shown) - _middle(wanted))[:, None, None]
     moving, target = _signed_distance(shown), _signed_distance(wanted)
     grid = np.indices(wanted.shape).astype(float)
     weight = np.exp(-((np.clip(target, 0, None) / NEAR_PX) ** 2)) + 1e-4
@@ -41,6 +42,11 @@ def bend(shown: Mask, wanted: Mask, smooth_px: float) -> Field:
         push = missing * slope / np.maximum((slope**2).sum(0) + (missing / MOST_PX) ** 2, 1e-6)
         field = gaussian_filter(weight * (field - push), (0, smooth_px, smooth_px)) / spread
     return field
+
+
+def _middle(mask: Mask) -> NDArray[np.float64]:
+    """Return the mean row and column of a mask that is not empty."""
+    return np.argwhere(mask).mean(0)
 
 
 def _signed_distance(mask: Mask) -> NDArray[np.float64]:
