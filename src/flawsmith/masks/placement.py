@@ -11,17 +11,10 @@ from skimage.filters import threshold_otsu
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Image, Mask
-from flawsmith.masks.bank import (
-    WARPED,
-    MaskBank,
-    MaskSettings,
-    Turn,
-    draw_shape,
-    mask_source,
-    wanted_area,
-    warp,
-)
+from flawsmith.masks.bank import MaskBank
+from flawsmith.masks.drawing import Turn, draw_shape, mask_source, wanted_area, warp
 from flawsmith.masks.morphology import tight
+from flawsmith.masks.settings import WARPED, MaskSettings
 
 LOOK_PX = 256
 """The object is looked for in a picture shrunk to about this size."""

@@ -72,6 +72,7 @@ def _class_page(
         rejected=_rejected(route, mine),
         reasons=dict(Counter(reason.split(":")[0] for row in mine for reason in row["reasons"]).most_common()),
         neighbours=_neighbours(route, label, chosen, real, kit),
+        left_out=kit.bank.left_out.get(label, {}),
     )
 
 

@@ -42,7 +42,7 @@ def kit_stage(route: Route) -> Manifest:
         samples = [load_sample(entry) for entry in train if entry.label != GOOD]
         kit = Kit.measure(samples, route.settings.kit, {entry.id: entry.group for entry in train})
         kit.save(out)
-        return {"defect_images": len(samples)}
+        return {"defect_images": len(samples), "shapes_left_out": kit.bank.left_out}
 
     inputs = {"split": route.digest("split"), **own_files(route.settings)}
     return route.do("kit", route.settings.kit.model_dump(mode="json"), inputs, work)

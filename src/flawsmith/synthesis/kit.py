@@ -12,9 +12,10 @@ from flawsmith.core.settings import Settings
 from flawsmith.filtering.context import fit_gates
 from flawsmith.filtering.gates import GateContext
 from flawsmith.filtering.settings import GateSettings
-from flawsmith.masks.bank import MaskBank, MaskSettings
+from flawsmith.masks.bank import MaskBank
 from flawsmith.masks.guide import GuideTable
 from flawsmith.masks.placement import find_foreground
+from flawsmith.masks.settings import MaskSettings
 from flawsmith.synthesis.composite import CompositeSettings
 from flawsmith.synthesis.own import read_own_masks
 
@@ -45,7 +46,7 @@ class Kit:
     def measure(cls, samples: Sequence[Sample], settings: KitSettings, groups: Mapping[str, str]) -> Kit:
         """Measure everything on training samples; `groups` maps their ids to groups (same part, shot or burst)."""
         foreground = find_foreground if settings.find_object else None
-        bank = MaskBank.measure(samples, foreground, groups)
+        bank = MaskBank.measure(samples, foreground, groups, alone=settings.masks.alone)
         if settings.own_masks is not None:
             bank = bank.with_user_masks(read_own_masks(settings.own_masks))
         return cls(bank, GuideTable.measure(samples), fit_gates(samples, settings.gates, groups))

@@ -21,6 +21,8 @@ from flawsmith.data.readers import read_catalog
 SIZE = (64, 72)
 MASK = np.zeros(SIZE, bool)
 MASK[20:32, 24:40] = True
+NEARLY_ALL = np.zeros(SIZE, bool)
+NEARLY_ALL[:60, :70] = True
 
 
 def plate(seed, defect=False):
@@ -119,6 +121,7 @@ FAULTS = {
     ("missing_mask", "hole/004.png"): lambda path: (path.parents[1] / "masks/hole/004.png").unlink(),
     ("brightness_outlier", "good/004.png"): lambda path: write_image(path, plate(4) // 3),
     ("size_outlier", "good/004.png"): lambda path: write_image(path, plate(4).repeat(3, 0).repeat(3, 1)),
+    ("mask_outlier", "masks/hole/004.png"): lambda path: write_mask(path, NEARLY_ALL),
     ("identical_files", "good/twin.png"): lambda path: path.write_bytes(
         (path.parents[1] / "dent/001.png").read_bytes()
     ),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from flawsmith.generators.local.bending import bend
-from flawsmith.masks.bank import MaskSettings, Turn, warp
+from flawsmith.masks.drawing import Turn, warp
+from flawsmith.masks.settings import MaskSettings
 
 SIDE = 64
 

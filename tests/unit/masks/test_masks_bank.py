@@ -6,8 +6,10 @@ from scipy import ndimage
 
 from flawsmith.core.errors import DataError, SettingsError
 from flawsmith.core.records import Defect, Sample
-from flawsmith.masks.bank import USER, WARPED, MaskBank, MaskSettings, any_turn, draw_shape
+from flawsmith.masks.bank import MaskBank
+from flawsmith.masks.drawing import any_turn, draw_shape
 from flawsmith.masks.morphology import extent_px, tight
+from flawsmith.masks.settings import USER, WARPED, MaskSettings
 from flawsmith.masks.shapes import SHAPES
 
 
@@ -40,6 +42,20 @@ def test_it_measures_tight_cutouts_areas_and_places(bank):
 def test_parts_that_lie_apart_are_masks_of_their_own():
     found = MaskBank.measure([sample(0, "pit", (5, 5, 9, 9), (70, 90, 78, 98))])
     assert sorted(found.classes["pit"].areas_px) == [16, 64]
+
+
+def test_a_group_of_another_order_of_size_is_left_out_and_named(tmp_path):
+    shots = [sample(n, "pit", (20, 30, 24, 34 + n)) for n in range(5)]
+    huge = [sample(n, "pit", (0, 0, 90, 80 + n)) for n in (10, 11)]
+    groups = {each.id: each.id for each in shots} | {each.id: "huge" for each in huge}
+    bank = MaskBank.measure([*shots, *huge], groups=groups)
+    assert bank.classes["pit"].areas_px.tolist() == [16, 20, 24, 28, 32]
+    assert bank.left_out == {"pit": {"huge": pytest.approx(90 * 90.5 / 24, abs=0.1)}}
+    bank.save(tmp_path)
+    assert MaskBank.load(tmp_path).left_out == bank.left_out
+    drawn = MaskBank.measure([*shots, *huge], groups=groups, alone="drawn")
+    assert drawn.classes["pit"].areas_px.max() > 7000
+    assert not drawn.left_out
 
 
 def test_groups_and_images_are_drawn_evenly_and_parts_in_proportion_to_their_area():

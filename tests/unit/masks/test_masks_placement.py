@@ -10,8 +10,9 @@ from skimage.draw import disk
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Defect, Sample
-from flawsmith.masks.bank import MaskBank, MaskSettings
+from flawsmith.masks.bank import MaskBank
 from flawsmith.masks.placement import draw_placed, find_foreground, place
+from flawsmith.masks.settings import MaskSettings
 
 HW = (90, 130)
 

@@ -44,7 +44,7 @@ def data() -> ReportData:
     image, mask = np.full((90, 100, 1), 80, np.uint8), np.zeros((90, 100), bool)
     mask[40:50, 60:64] = True
     one = tile(image, mask, "visible: 0.1 < 1")
-    page = ClassPage("scratch", 3, 2, 4, [one], [one], [one], {"visible": 2}, [Neighbour(one, one, 0.25)])
+    page = ClassPage("scratch", 3, 2, 4, [one], [one], [one], {"visible": 2}, [Neighbour(one, one, 0.25)], {"7": 51.3})
     row = {
         "class": "scratch",
         **{f"{part}_{what}": 1 for part in ("train", "val", "test") for what in ("images", "groups")},
@@ -59,6 +59,7 @@ def test_the_page_needs_nothing_else_and_is_the_same_twice(data):
     assert "No evidence that they help" in page
     assert "&lt;nothing&gt;" in page, "text from the data is escaped"
     assert "visible: 0.1 &lt; 1" in page
+    assert "No shape was drawn from group 7: its masks are 51 times as large as is usual" in page
     assert "+5.0 <small>[-1.0, +11.0]" in page
 
 

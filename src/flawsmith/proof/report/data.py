@@ -27,7 +27,10 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class ClassPage:
-    """Everything shown of one defect class."""
+    """Everything shown of one defect class.
+
+    `left_out` names the groups that no shape was drawn from, and how many times the usual area their masks have.
+    """
 
     label: str
     asked: int
@@ -38,6 +41,7 @@ class ClassPage:
     rejected: Sequence[Tile]
     reasons: Mapping[str, int]
     neighbours: Sequence[Neighbour]
+    left_out: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
