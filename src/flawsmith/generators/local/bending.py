@@ -46,7 +46,7 @@ def bend(shown: Mask, wanted: Mask, smooth_px: float) -> Field:
 
 def _middle(mask: Mask) -> NDArray[np.float64]:
     """Return the mean row and column of a mask that is not empty."""
-    return np.argwhere(mask).mean(0)
+    return np.asarray(np.argwhere(mask).mean(0))
 
 
 def _signed_distance(mask: Mask) -> NDArray[np.float64]:
