@@ -104,22 +104,32 @@ def _beyond(without: NDArray[np.float64], having: NDArray[np.float64]) -> NDArra
 
 
 def _best(views: Square, pixels: Square, masks: Square) -> NDArray[np.float64]:
-    """Return the largest correlation of any view (V, 48 * 48) with each template."""
-    flat, cover = pixels.reshape(len(pixels), -1).T, masks.reshape(len(masks), -1).T
+    """Return the largest correlation of any view (V, 48 * 48) with each template (K, 48, 48) in any orientation."""
+    flat, cover = _turned(pixels), _turned(masks)
     count = np.maximum(cover.sum(0), 1)
     sums, squares = views @ cover, (views * views) @ cover
     spread = squares - sums * sums / count
     least = 1e-5 * max(float((views * views).mean()), 1e-12)
-    return np.asarray(np.clip((views @ flat) / np.sqrt(np.maximum(spread, least)), 0, 1).max(0), np.float64)
+    best = np.clip((views @ flat) / np.sqrt(np.maximum(spread, least)), 0, 1).max(0)
+    return np.asarray(best.reshape(8, len(pixels)).max(0), np.float64)
 
 
 def _views(square: Square) -> Square:
-    """Return every orientation and shift of a square (48 + 2 * 3 pixels wide) as rows (8 * 49, 48 * 48)."""
+    """Return every shift of a square (48 + 2 * 3 pixels wide) as rows (49, 48 * 48)."""
     square = square - square.mean()
-    turned = [np.rot90(flip, quarter) for flip in (square, square[:, ::-1]) for quarter in range(4)]
     spots = range(2 * SHIFT_PX + 1)
-    rows = [each[top : top + SIDE, left : left + SIDE].ravel() for each in turned for top in spots for left in spots]
-    return np.array(rows, np.float32)
+    return np.array(
+        [square[top : top + SIDE, left : left + SIDE].ravel() for top in spots for left in spots], np.float32
+    )
+
+
+def _turned(squares: Square) -> Square:
+    """Return every orientation of squares (K, 48, 48) as columns (48 * 48, 8 * K).
+
+    The shifts are the same all ways, so turning the few templates does for turning each view.
+    """
+    turned = [np.rot90(flip, quarter, (1, 2)) for flip in (squares, squares[:, :, ::-1]) for quarter in range(4)]
+    return np.concatenate(turned).reshape(8 * len(squares), -1).T
 
 
 def _normalised(values: Square, cover: Mask) -> Square:
