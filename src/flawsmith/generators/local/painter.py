@@ -35,7 +35,7 @@ from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.device import autocast_for
 
-CHUNK = 16
+CPU_CHUNK, GPU_CHUNK = 8, 64
 """Windows per network call, always: kernels, and so the last bits of a result, can depend on the batch size."""
 MOST_PATCHES = 64
 """Patches painted together, at most: bounds the memory of the sheet."""
@@ -55,6 +55,7 @@ class LocalPainter:
         self.net, self.labels, self.settings = net.eval(), labels, settings
         self.weights_sha256, self.examples = weights_sha256, examples
         self.device = next(net.parameters()).device
+        self.chunk = CPU_CHUNK if self.device.type == "cpu" else GPU_CHUNK
         self.palette = Palette(net.palette.cpu().numpy())
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
@@ -191,11 +192,11 @@ class _Calls:
 
     def __call__(self, crops: Tensor, sigmas: Tensor) -> Tensor:
         sigmas = sigmas * self.units
-        parts = [self._call(crops, sigmas, start) for start in range(0, len(crops), CHUNK)]
+        parts = [self._call(crops, sigmas, start) for start in range(0, len(crops), self.painter.chunk)]
         return torch.cat(parts)[: len(crops)]
 
     def _call(self, crops: Tensor, sigmas: Tensor, start: int) -> Tensor:
-        rows = torch.arange(start, start + CHUNK, device=crops.device).clamp(max=len(crops) - 1)
+        rows = torch.arange(start, start + self.painter.chunk, device=crops.device).clamp(max=len(crops) - 1)
         condition, net, guidance = self.condition[rows], self.painter.net, self.painter.settings.sampling.guidance
         with autocast_for(self.painter.device, self.painter.settings.loop.precision):
             clean: Tensor = net(crops[rows], sigmas[rows], condition)
