@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from flawsmith.core.errors import ImageError
 from flawsmith.core.records import Catalog
 from flawsmith.data.checks import Problem, printable
@@ -15,6 +13,7 @@ from flawsmith.data.image_io import IMAGE_SUFFIXES, read_image
 from flawsmith.data.readers.inside import leaves
 from flawsmith.proof.report.data import Tile
 from flawsmith.proof.report.pictures import plain_tile
+from flawsmith.proof.report.templates import templates
 
 PICTURED, LISTED, TILES = 12, 500, 4
 """Findings of a kind shown with pictures and shown at all, and pictures per finding."""
@@ -44,16 +43,10 @@ class Section:
 
 def page(catalog: Catalog, problems: Sequence[Problem]) -> str:
     """Return what was found in a data set as one HTML page, the worst first."""
-    environment = Environment(
-        loader=PackageLoader("flawsmith.recipes", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     kinds = sorted({(_SEVERITIES.index(each.severity), each.kind) for each in problems})
     counts = {severity: sum(each.severity == severity for each in problems) for severity in _SEVERITIES}
-    return environment.get_template("check_page.html.jinja").render(
+    template = templates("flawsmith.recipes").get_template("check_page.html.jinja")
+    return template.render(
         name=printable(catalog.name),
         images=len(catalog),
         layout=catalog.layout,

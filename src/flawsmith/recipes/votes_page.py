@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.core.errors import ImageError
 from flawsmith.core.records import Catalog, Image, Mask
@@ -21,6 +20,7 @@ from flawsmith.data.votes.disputes import Ambiguous
 from flawsmith.data.votes.doubting import Doubts
 from flawsmith.proof.report.data import Tile
 from flawsmith.proof.report.pictures import plain_tile, tile
+from flawsmith.proof.report.templates import templates
 
 PICTURED, LISTED = 40, 500
 """Images of a section shown with pictures, and shown at all."""
@@ -61,14 +61,8 @@ class Section:
 
 def page(shown: Shown) -> str:
     """Return the count as one HTML page."""
-    environment = Environment(
-        loader=PackageLoader("flawsmith.recipes", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("votes_page.html.jinja").render(
+    template = templates("flawsmith.recipes").get_template("votes_page.html.jinja")
+    return template.render(
         name=printable(shown.catalog.name),
         numbers=shown.numbers,
         sections=[_unclear(shown), _suspects(shown), _checks(shown)],
