@@ -94,6 +94,12 @@ class MaskBank:
         """The classes it knows."""
         return tuple(self.classes)
 
+    def of(self, label: str) -> ClassMasks:
+        """The masks of a class. Raises SettingsError for an unknown one."""
+        if label not in self.classes:
+            raise SettingsError(unknown("defect class", label, self.labels))
+        return self.classes[label]
+
     @classmethod
     def measure(
         cls, samples: Iterable[Sample], foreground: Callable[[Image], Mask] | None = None,
@@ -157,9 +163,7 @@ class MaskBank:
 
 def draw_shape(bank: MaskBank, label: str, rng: np.random.Generator, settings: MaskSettings) -> Mask:
     """Return a new tight mask for a class. Raises SettingsError for an unknown class or source."""
-    if label not in bank.classes:
-        raise SettingsError(unknown("defect class", label, bank.labels))
-    masks, source = bank.classes[label], mask_source(bank, rng, settings)
+    masks, source = bank.of(label), mask_source(bank, rng, settings)
     number = masks.draw(rng)
     wanted = wanted_area(masks, number, rng, settings)
     if source == WARPED:
