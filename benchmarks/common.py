@@ -1,4 +1,4 @@
-"""What every benchmark row carries: commit, machine, versions; and the file it is appended to."""
+"""What benchmarks share: what every row carries, the file it is appended to, and a process that is watched."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import json
 import os
 import platform
 import subprocess
+import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -59,3 +63,30 @@ def append(file: str, rows: list[dict[str, Any]]) -> None:
     path.write_text("\n".join(lines) + "\n")
     for row in rows:
         print(json.dumps(row))
+
+
+def watched(*command: str) -> tuple[float, float]:
+    """Run flawsmith in a process of its own and return its seconds and peak MB, sampled every half second."""
+    began, peak = time.time(), 0.0
+    process = subprocess.Popen([sys.executable, "-m", "flawsmith", *command])
+    seen = psutil.Process(process.pid)
+    while process.poll() is None:
+        try:
+            peak = max(peak, _memory_mb(seen))
+        except psutil.Error:
+            break
+        time.sleep(0.5)
+    if process.wait() != 0:
+        raise SystemExit(f"flawsmith {command[0]} failed")
+    return time.time() - began, peak
+
+
+def _memory_mb(process: psutil.Process) -> float:
+    """Return the proportional memory of a process and its children (shared pages counted once)."""
+    total = 0.0
+    for each in [process, *process.children(recursive=True)]:
+        try:
+            total += each.memory_full_info().pss / 2**20
+        except (psutil.Error, AttributeError):
+            continue
+    return total

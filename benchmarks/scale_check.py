@@ -14,17 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import psutil
-from common import append, origin
+from common import append, origin, watched
 from scipy.ndimage import gaussian_filter
-from speed_demo import memory_mb
 
 from flawsmith.core.rng import stream
 from flawsmith.data.image_io import write_image, write_mask
@@ -59,22 +55,6 @@ def made(root: Path, images: int, side: int) -> None:
     (root / "groups.csv").write_text("\n".join(rows) + "\n")
 
 
-def timed(*command: str) -> tuple[float, float]:
-    """Run flawsmith and return its seconds and its peak memory in MB."""
-    began, peak = time.time(), 0.0
-    process = subprocess.Popen([sys.executable, "-m", "flawsmith", *command])
-    watched = psutil.Process(process.pid)
-    while process.poll() is None:
-        try:
-            peak = max(peak, memory_mb(watched))
-        except psutil.Error:
-            break
-        time.sleep(0.5)
-    if process.wait() != 0:
-        raise SystemExit(f"flawsmith {command[0]} failed")
-    return time.time() - began, peak
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100_000)
@@ -89,7 +69,7 @@ def main() -> None:
         print(f"{chosen.images} images made in {time.time() - began:.0f} s", flush=True)
         rows = []
         for stage in ("check", "split"):
-            seconds, peak = timed(stage, str(data), "--out", str(out), "--quiet")
+            seconds, peak = watched(stage, str(data), "--out", str(out), "--quiet")
             counts = json.loads((out / stage / "manifest.json").read_text())["counts"]
             per_image = round(1000 * seconds / chosen.images, 3)
             said = {"images": chosen.images, "side_px": chosen.side, "cores": os.cpu_count(), "counts": counts}

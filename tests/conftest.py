@@ -1,9 +1,13 @@
-"""Fixtures every test may use."""
+"""What every test may use, and how properties are tried."""
 
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Pictures of one part under different names: mirrored, turned by quarters, rescaled, recompressed, relit, taken twice.
 
 What is compared is the fine structure that one part has and another of the same product has not: grain, marks, dirt.
-Whole pictures are compared; a cut-out, or a picture turned by a few degrees, is not recognised.
+Whole pictures are compared; a cut-out, or a picture turned by a few degrees, is not recognised. The quick look at
+coarse structure, for people to judge, is `data.checks.alike`.
 """
 
 from __future__ import annotations

@@ -60,6 +60,12 @@ class MaskBank:
         """The classes it knows."""
         return tuple(self.classes)
 
+    def of(self, label: str) -> ClassMasks:
+        """The masks of a class. Raises SettingsError for an unknown one."""
+        if label not in self.classes:
+            raise SettingsError(unknown("defect class", label, self.labels))
+        return self.classes[label]
+
     @classmethod
     def measure(
         cls, samples: Iterable[Sample], foreground: Callable[[Image], Mask] | None = None,

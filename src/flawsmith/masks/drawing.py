@@ -26,9 +26,7 @@ LEAST_COVER = 0.15
 
 def draw_shape(bank: MaskBank, label: str, rng: np.random.Generator, settings: MaskSettings) -> Mask:
     """Return a new tight mask for a class. Raises SettingsError for an unknown class or source."""
-    if label not in bank.classes:
-        raise SettingsError(unknown("defect class", label, bank.labels))
-    masks, source = bank.classes[label], mask_source(bank, rng, settings)
+    masks, source = bank.of(label), mask_source(bank, rng, settings)
     number = masks.draw(rng)
     wanted = wanted_area(masks, number, rng, settings)
     if source == WARPED:

@@ -103,7 +103,7 @@ def _posed(
     taken: Mask | None,
 ) -> PlacedMask:  # fmt: skip
     """Return a training mask, changed a little, where it was on the object, or turned with its place around it."""
-    masks = bank.classes[label]
+    masks = bank.of(label)
     number = masks.draw(rng)
     pose = _pose(rng, settings)
     turn = Turn(pose.angle + float(KEPT_TURN * rng.normal()), pose.flip)
@@ -190,7 +190,7 @@ def place(
             f"a {label!r} mask of {width} x {height} px does not fit a picture of "
             f"{foreground.shape[1]} x {foreground.shape[0]}: use larger backgrounds or smaller masks (masks.area_px)"
         )
-    on, centres = tight(foreground), bank.classes[label].centres_yx
+    on, centres = tight(foreground), bank.of(label).centres_yx
     for _ in range(tries):
         if rng.random() < settings.anywhere:
             spot = rng.uniform(0, 1, 2)

@@ -43,6 +43,7 @@ def _check_there(path: Path) -> None:
 
 def _unpacked(path: Path) -> Any:
     try:
+        # Safe from torch 2.6 on, the oldest we allow: before, weights_only could be made to run code (CVE-2025-32434).
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a stranger's file provokes: nothing of it was run
         reason = str(error).split("\n")[0][:200]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.core.errors import ImageError
 from flawsmith.core.records import Catalog
@@ -15,45 +12,22 @@ from flawsmith.data.image_io import IMAGE_SUFFIXES, read_image
 from flawsmith.data.readers.inside import leaves
 from flawsmith.proof.report.data import Tile
 from flawsmith.proof.report.pictures import plain_tile
+from flawsmith.proof.report.templates import templates
+from flawsmith.recipes.sections import LISTED, Row, Section
 
-PICTURED, LISTED, TILES = 12, 500, 4
-"""Findings of a kind shown with pictures and shown at all, and pictures per finding."""
+PICTURED, TILES = 12, 4
+"""Findings of a kind shown with pictures, and pictures per finding."""
 _SEVERITIES = ("error", "warning", "note")
 _UNSEEN = ("unreadable", "truncated", "too_large", "link_outside", "broken_link")
 """Kinds whose files are not opened for a picture."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One finding as it is shown."""
-
-    file: str
-    message: str
-    tiles: Sequence[Tile]
-
-
-@dataclass(frozen=True)
-class Section:
-    """All findings of a kind: `more` are not shown."""
-
-    kind: str
-    severity: str
-    rows: Sequence[Row]
-    more: int
-
-
 def page(catalog: Catalog, problems: Sequence[Problem]) -> str:
     """Return what was found in a data set as one HTML page, the worst first."""
-    environment = Environment(
-        loader=PackageLoader("flawsmith.recipes", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     kinds = sorted({(_SEVERITIES.index(each.severity), each.kind) for each in problems})
     counts = {severity: sum(each.severity == severity for each in problems) for severity in _SEVERITIES}
-    return environment.get_template("check_page.html.jinja").render(
+    template = templates("flawsmith.recipes").get_template("check_page.html.jinja")
+    return template.render(
         name=printable(catalog.name),
         images=len(catalog),
         layout=catalog.layout,
@@ -65,7 +39,8 @@ def page(catalog: Catalog, problems: Sequence[Problem]) -> str:
 def _section(root: Path, kind: str, problems: Sequence[Problem]) -> Section:
     mine = [each for each in problems if each.kind == kind]
     rows = [_row(root, each, number < PICTURED) for number, each in enumerate(mine[:LISTED])]
-    return Section(kind, mine[0].severity, rows, len(mine) - len(rows))
+    severity = mine[0].severity
+    return Section(f"{severity}: {kind.replace('_', ' ')}", rows, len(mine), "problems.json", severity=severity)
 
 
 def _row(root: Path, problem: Problem, pictured: bool) -> Row:

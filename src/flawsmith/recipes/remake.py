@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from flawsmith.core.errors import DataError
 from flawsmith.core.records import Birth
@@ -19,7 +20,8 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
     """Make the synthetic image `image` again and write it to `out`; the same machine gives the same bytes.
 
     The run that made it is found by looking upward from the image, or given as `run`. Raises DataError when the file
-    carries no birth record, or the run's generator or backgrounds are not those it was made with.
+    carries no birth record, or one that was changed, or the run's generator, backgrounds or settings are not those it
+    was made with.
     """
     from flawsmith.synthesis.plan import Order
     from flawsmith.synthesis.produce import BIRTH_KEY
@@ -39,6 +41,11 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
     if shop.generator.weights_sha256 != birth.weights_sha256:
         raise DataError(f"{image} was made with other weights than those in {model}: give the run that made it")
     (made,) = shop.make([Order(label, slot, 0, birth.seed)])
+    if _drawn(made.birth) != _drawn(birth):
+        raise DataError(
+            f"the birth record in {image} tells of another image than its seed gives in this run: the record was "
+            "changed, or the run made its images anew with other settings"
+        )
     if made.birth.background_sha256 != birth.background_sha256:
         raise DataError(f"the background {birth.background_id} of {image} has changed since")
     target = Path(out)
@@ -60,6 +67,11 @@ def _birth(image: Path, text: str) -> tuple[Birth, str, int]:
     raise DataError(
         f"{image} carries a birth record that flawsmith did not write: it was changed, or is from elsewhere"
     )
+
+
+def _drawn(birth: Birth) -> tuple[Any, ...]:
+    """Return what a run draws from the seed: on which background which defects, and where."""
+    return birth.id, birth.background_id, birth.defects
 
 
 def _run_folder(image: Path) -> Path:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from flawsmith.core.errors import ImageError
-from flawsmith.core.records import Catalog, Image, Mask
+from flawsmith.core.records import Catalog, Entry, Image, Mask
 from flawsmith.data.checks import printable
 from flawsmith.data.image_io import read_image, read_mask
 from flawsmith.data.rasterise import box_mask
@@ -21,9 +19,11 @@ from flawsmith.data.votes.disputes import Ambiguous
 from flawsmith.data.votes.doubting import Doubts
 from flawsmith.proof.report.data import Tile
 from flawsmith.proof.report.pictures import plain_tile, tile
+from flawsmith.proof.report.templates import templates
+from flawsmith.recipes.sections import LISTED, Row, Section
 
-PICTURED, LISTED = 40, 500
-"""Images of a section shown with pictures, and shown at all."""
+PICTURED = 40
+"""Images of a section shown with pictures."""
 
 
 @dataclass(frozen=True)
@@ -39,36 +39,10 @@ class Shown:
     doubted: Doubts
 
 
-@dataclass(frozen=True)
-class Row:
-    """One image as it is shown."""
-
-    image: str
-    text: str
-    tiles: Sequence[Tile]
-
-
-@dataclass(frozen=True)
-class Section:
-    """Images to look at: `more` are not shown, but stand in `file`."""
-
-    title: str
-    lead: str
-    rows: Sequence[Row]
-    more: int
-    file: str
-
-
 def page(shown: Shown) -> str:
     """Return the count as one HTML page."""
-    environment = Environment(
-        loader=PackageLoader("flawsmith.recipes", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("votes_page.html.jinja").render(
+    template = templates("flawsmith.recipes").get_template("votes_page.html.jinja")
+    return template.render(
         name=printable(shown.catalog.name),
         numbers=shown.numbers,
         sections=[_unclear(shown), _suspects(shown), _checks(shown)],
@@ -76,52 +50,57 @@ def page(shown: Shown) -> str:
 
 
 def _unclear(shown: Shown) -> Section:
-    images = {entry.id: entry.image for entry in shown.catalog}
-    rows = []
-    for number, each in enumerate(shown.unclear[:LISTED]):
-        tiles = list(_tiles(images[each.image], each.image, shown.ballots)) if number < PICTURED else []
-        rows.append(Row(printable(each.image), f"{_said(each.image, shown.ballots)}: {'; '.join(each.reasons)}", tiles))
+    entries = {entry.id: entry for entry in shown.catalog}
+    found = [
+        (entries[each.image], f"{_said(each.image, shown.ballots)}: {'; '.join(each.reasons)}")
+        for each in shown.unclear
+    ]
     lead = "Seen differently, the least agreed first: decide together, and put them into the labelling guide."
-    return Section("Ambiguous", lead, rows, len(shown.unclear) - len(rows), "ambiguous.csv")
+    return _section("Ambiguous", lead, found, "ambiguous.csv", shown.ballots)
 
 
 def _suspects(shown: Shown) -> Section:
-    found = shown.doubted.found or ()
-    rows = []
-    for number, each in enumerate(found[:LISTED]):
-        entry = shown.chosen.entries[each.place]
-        tiles = list(_tiles(entry.image, entry.id, ())) if number < PICTURED else []
-        rows.append(
-            Row(printable(entry.id), f"voted {entry.label}, looks like {each.proposed} (score {each.score:.2f})", tiles)
-        )
-    return Section("Suspects", shown.doubted.note, rows, len(found) - len(rows), "suspects.csv")
+    entries = shown.chosen.entries
+    found = [
+        (entries[each.place], f"voted {entries[each.place].label}, looks like {each.proposed} (score {each.score:.2f})")
+        for each in shown.doubted.found or ()
+    ]
+    return _section("Suspects", shown.doubted.note, found, "suspects.csv")
 
 
 def _checks(shown: Shown) -> Section:
-    images = {entry.id: entry.image for entry in shown.catalog}
-    rows = []
-    for number, each in enumerate(shown.checks[:LISTED]):
-        tiles = list(_tiles(images[each.image], each.image, ())) if number < PICTURED else []
-        rows.append(Row(printable(each.image), f"voted {each.label}", tiles))
+    entries = {entry.id: entry for entry in shown.catalog}
     lead = (
         "Drawn at random from the voted images: look at each again, and write into spot_check.csv whether it is right."
     )
-    return Section("Spot check", lead, rows, len(shown.checks) - len(rows), "spot_check.csv")
+    found = [(entries[each.image], f"voted {each.label}") for each in shown.checks]
+    return _section("Spot check", lead, found, "spot_check.csv")
+
+
+def _section(
+    title: str, lead: str, found: Sequence[tuple[Entry, str]], file: str, ballots: Sequence[Ballot] = ()
+) -> Section:
+    """Return a section of images and what is said of them, with what the ballots drew in them."""
+    rows = [
+        Row(printable(entry.id), text, list(_tiles(entry, ballots)) if number < PICTURED else [])
+        for number, (entry, text) in enumerate(found[:LISTED])
+    ]
+    return Section(title, rows, len(found), file, lead)
 
 
 def _said(image: str, ballots: Sequence[Ballot]) -> str:
     return ", ".join(f"{each.inspector} {each.labels[image]!r}" for each in ballots if image in each.labels)
 
 
-def _tiles(path: Path, image: str, ballots: Sequence[Ballot]) -> Iterable[Tile]:
+def _tiles(entry: Entry, ballots: Sequence[Ballot]) -> Iterable[Tile]:
     """Yield the picture, then what each inspector has drawn in it."""
     try:
-        pixels = read_image(path)
+        pixels = read_image(entry.image)
     except ImageError:
         return
     yield plain_tile(pixels)
     for each in ballots:
-        drawn = _drawn(each, image, pixels)
+        drawn = _drawn(each, entry.id, pixels)
         if drawn.any():
             yield tile(pixels, drawn, printable(each.inspector))
 

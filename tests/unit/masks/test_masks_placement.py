@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.draw import disk
 
-from flawsmith.core.errors import DataError
+from flawsmith.core.errors import DataError, SettingsError
 from flawsmith.core.records import Defect, Sample
 from flawsmith.masks.bank import MaskBank
 from flawsmith.masks.placement import draw_placed, find_foreground, place
@@ -243,3 +243,9 @@ def test_a_mask_far_over_the_border_gives_way():
     on[0:140, 0:12] = True  # the object, a narrow strip at the left: kept places lie over the picture's border
     with pytest.raises(DataError, match="does not stay on the object"):
         draw_placed(edge_bank(), "break", on, np.random.default_rng(0), MaskSettings(pose="kept", area_px=(9000, 9001)))
+
+
+@pytest.mark.parametrize("pose", ["free", "kept"])
+def test_a_class_without_masks_is_named(pose):
+    with pytest.raises(SettingsError, match="'dent'"):
+        draw_placed(edge_bank(), "dent", np.ones(HW, bool), np.random.default_rng(0), MaskSettings(pose=pose))

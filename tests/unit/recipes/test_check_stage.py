@@ -3,11 +3,11 @@
 import os
 import shutil
 import zipfile
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import Page
 from typer.testing import CliRunner
 
 from flawsmith.apps.cli.main import app
@@ -39,24 +39,8 @@ def route(root, tmp_path):
     return Route(str(root), tmp_path / "run", RunSettings())
 
 
-class Page(HTMLParser):
-    """Collects the tags, the texts and what the page would load from elsewhere."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.texts, self.sources = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.sources += [value for name, value in attrs if name in ("src", "href")]
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
 def page(tmp_path):
-    return Page((tmp_path / "run/check/check.html").read_text(encoding="utf-8"))
+    return Page(tmp_path / "run/check/check.html")
 
 
 def test_a_sound_set(root, tmp_path):

@@ -1,10 +1,10 @@
 """A whole count: from tables and masks to labels, numbers, sheets and the page."""
 
 import csv
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import Page
 from typer.testing import CliRunner
 
 import flawsmith
@@ -52,20 +52,6 @@ def count(root, by, tmp_path, **values):
     return flawsmith.votes(root, by, tmp_path / "out", **{"draws": 30, "suspects": False, **values})
 
 
-class Page(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.texts, self.sources = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.sources += [value for name, value in attrs if name in ("src", "href")]
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
 def test_every_image_is_counted_and_none_is_decided_silently(root, by, tmp_path):
     done = count(root, by, tmp_path)
     assert done.labels == {"1.png": "dent", "2.png": "dent", "3.png": "good", "4.png": "good"}
@@ -101,7 +87,7 @@ def test_the_numbers_are_those_of_the_tables(root, by, tmp_path):
 
 
 def test_the_page_shows_pictures_and_no_strangers_code(root, by, tmp_path):
-    shown = Page(count(root, by, tmp_path).page.read_text(encoding="utf-8"))
+    shown = Page(count(root, by, tmp_path).page)
     assert "script" not in shown.tags
     assert WICKED in shown.texts
     assert shown.tags.count("img") == 5 + 4, "ambiguous images and spot checks"
@@ -155,7 +141,7 @@ def test_boxes_are_compared_in_the_numbers(root, tmp_path):
     assert (pair["images"], pair["count"], pair["name"], pair["size"], pair["place"]) == (2, 1, 1, 0, 0)
     differing = {"image": "1.png", "one": "anna", "other": "ben", "differ_in": ["count", "name"]}
     assert done.agreement["boxes"]["images"] == [differing]
-    assert Page(done.page.read_text(encoding="utf-8")).tags.count("img") == 1 + 2 * 2 + 1, "two outlined tiles, a check"
+    assert Page(done.page).tags.count("img") == 1 + 2 * 2 + 1, "two outlined tiles, a check"
 
 
 def test_groups_are_drawn_together(root, by, tmp_path):

@@ -2,7 +2,9 @@
 
 What all pictures of a set share, the part's own outline above all, makes none of them a copy: it is taken off first.
 The hash is 64 bits of the signs of the lowest frequencies (Zauner 2010, "Implementation and benchmarking of perceptual
-image hash functions", section 3.2.1). A copy that was cut or shifted is not recognised.
+image hash functions", section 3.2.1). A copy that was cut or shifted is not recognised. By fixed limits, on thumbnails
+that the check keeps, it names pictures for a person to look at; `data.lookalikes` compares the grain that such small
+pictures lose, by a limit measured on the product, and decides without a person which groups are one part.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ import yaml
 from flawsmith.core.files import write_text
 from flawsmith.core.records import GOOD, Sample
 from flawsmith.data.image_io import write_mask
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import Export, export_into, is_located, padding
+from flawsmith.data.writers.folder import Export, export_into, padding
 from flawsmith.data.writers.items import ExportItem, safe_name
 from flawsmith.data.writers.registry import WRITERS
 
@@ -49,12 +48,8 @@ def write_anomalib(items: Sequence[ExportItem], out: Path) -> None:
     with export_into(items, out, "anomalib") as export:
         if export is None:
             return
-        for item in items:
-            sample = load_sample(item.entry)
-            if is_located(sample):
-                _put(export, item, sample, width)
-            else:
-                export.put_unlocated(item, width)
+        for item, sample in export.located(items, width):
+            _put(export, item, sample, width)
         for name, origins in (("real", [""]), ("real_and_synthetic", ["", "synthetic/"])):
             write_text(out / f"{name}.yaml", yaml.safe_dump(_settings(out, origins), sort_keys=False))
         write_text(out / "README.md", README)

@@ -8,8 +8,7 @@ from typing import Any
 
 from flawsmith.core.files import write_json
 from flawsmith.core.records import Defect, Mask
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import export_into, is_located, padding
+from flawsmith.data.writers.folder import export_into, padding
 from flawsmith.data.writers.items import ExportItem, class_names
 from flawsmith.data.writers.outlines import (
     box_xywh,
@@ -62,11 +61,7 @@ def _write(items: Sequence[ExportItem], out: Path, layout: str, shape: Segmentat
     with export_into(items, out, layout) as export:
         if export is None:
             return
-        for item in items:
-            sample = load_sample(item.entry)
-            if not is_located(sample):
-                export.put_unlocated(item, width)
-                continue
+        for item, sample in export.located(items, width):
             folder = f"{item.split}/{item.origin}"
             stem = export.number(folder, width)
             file = f"{item.origin}/{stem}{item.entry.image.suffix.lower()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from flawsmith.core.errors import DataError, ImageError
 from flawsmith.core.files import read_json, sha256_file, sha256_json, write_json, write_text, written_whole
 from flawsmith.core.records import GOOD, Sample
-from flawsmith.data.loading import mask_content
+from flawsmith.data.loading import load_sample, mask_content
 from flawsmith.data.writers.items import ExportItem, safe_name
 
 MANIFEST = "manifest.jsonl"
@@ -56,7 +56,16 @@ class Export:
         }
         self.rows.append(json.dumps({**row, **more}, sort_keys=True, ensure_ascii=False) + "\n")
 
-    def put_unlocated(self, item: ExportItem, width: int) -> None:
+    def located(self, items: Iterable[ExportItem], width: int) -> Iterator[tuple[ExportItem, Sample]]:
+        """Yield each item that is good or has masks, with its sample; put the others into unlocated/ meanwhile."""
+        for item in items:
+            sample = load_sample(item.entry)
+            if is_located(sample):
+                yield item, sample
+            else:
+                self._put_unlocated(item, width)
+
+    def _put_unlocated(self, item: ExportItem, width: int) -> None:
         """Copy an image whose defect has no mask to `unlocated/CLASS`: in a split it would pass for a good one."""
         folder = f"unlocated/{item.origin}/{safe_name(item.entry.label)}"
         self.put(item, f"{folder}/{self.number(folder, width)}", located=False)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from flawsmith.core.records import GOOD, Sample
 from flawsmith.data.image_io import write_mask
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import Export, export_into, is_located, padding
+from flawsmith.data.writers.folder import Export, export_into, padding
 from flawsmith.data.writers.items import ExportItem, safe_name
 from flawsmith.data.writers.registry import WRITERS
 
@@ -27,14 +26,11 @@ def write_mvtec(items: Sequence[ExportItem], out: Path) -> None:
             return
         (out / "train" / GOOD).mkdir(parents=True)
         (out / "test" / GOOD).mkdir(parents=True)
-        for item in items:
-            _put(export, item, load_sample(item.entry), width)
+        for item, sample in export.located(items, width):
+            _put(export, item, sample, width)
 
 
 def _put(export: Export, item: ExportItem, sample: Sample, width: int) -> None:
-    if not is_located(sample):
-        export.put_unlocated(item, width)
-        return
     label = safe_name(sample.label)
     folder, masks = _folders(item, label)
     stem = export.number(folder, width)

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from flawsmith.core.files import write_bytes, write_json, write_text
 from flawsmith.core.records import GOOD, Sample
 from flawsmith.data.image_io import png_bytes
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import Export, export_into, is_located, padding
+from flawsmith.data.writers.folder import Export, export_into, padding
 from flawsmith.data.writers.items import ExportItem, class_names
 from flawsmith.data.writers.numbered import compact, numbered
 from flawsmith.data.writers.registry import WRITERS
@@ -43,12 +42,8 @@ def write_visa(items: Sequence[ExportItem], out: Path) -> None:
     with export_into(items, out, "visa") as export:
         if export is None:
             return
-        for item in items:
-            sample = load_sample(item.entry)
-            if is_located(sample):
-                rows.append(_put(export, item, sample, numbers, width))
-            else:
-                export.put_unlocated(item, width)
+        for item, sample in export.located(items, width):
+            rows.append(_put(export, item, sample, numbers, width))
         _write_tables(out, rows)
         classes = {"0": "BACKGROUND", **{str(number): name for name, number in numbers.items()}}
         write_json(out / "id2class.json", {name: classes for name in OBJECTS})

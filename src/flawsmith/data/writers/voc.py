@@ -17,8 +17,7 @@ from PIL.Image import fromarray
 from flawsmith.core.files import write_bytes, write_text
 from flawsmith.core.records import Box, Sample
 from flawsmith.data.image_io import png_bytes
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import export_into, is_located, padding
+from flawsmith.data.writers.folder import export_into, padding
 from flawsmith.data.writers.items import ExportItem, class_names
 from flawsmith.data.writers.numbered import Numbered, compact, numbered
 from flawsmith.data.writers.outlines import instances_of
@@ -43,11 +42,7 @@ def write_voc(items: Sequence[ExportItem], out: Path) -> None:
         if export is None:
             return
         stems: dict[str, list[str]] = defaultdict(list)
-        for item in items:
-            sample = load_sample(item.entry)
-            if not is_located(sample):
-                export.put_unlocated(item, width)
-                continue
+        for item, sample in export.located(items, width):
             stem = f"{item.origin}_{export.number(item.origin, width)}"
             found = numbered(instances_of(item, sample.defects), sample.size_hw)
             write_text(out / "Annotations" / f"{stem}.xml", annotation(item, sample, found, stem))

@@ -12,8 +12,7 @@ from typing import Any
 
 from flawsmith.core.files import written_whole
 from flawsmith.data.image_io import png_bytes
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import export_into, is_located, padding
+from flawsmith.data.writers.folder import export_into, padding
 from flawsmith.data.writers.items import ExportItem
 from flawsmith.data.writers.numbered import Numbered, compact, numbered
 from flawsmith.data.writers.outlines import instances_of
@@ -42,11 +41,7 @@ def write_shards(items: Sequence[ExportItem], out: Path, most_images: int, most_
             return
         with ExitStack() as whole:
             open_shards: dict[str, Shards] = {}
-            for item in items:
-                sample = load_sample(item.entry)
-                if not is_located(sample):
-                    export.put_unlocated(item, width)
-                    continue
+            for item, sample in export.located(items, width):
                 folder = f"{item.split}/{item.origin}"
                 if folder not in open_shards:
                     open_shards[folder] = Shards(out / folder, most_images, most_bytes, whole)

@@ -10,8 +10,7 @@ import yaml
 
 from flawsmith.core.files import write_text
 from flawsmith.core.records import Defect
-from flawsmith.data.loading import load_sample
-from flawsmith.data.writers.folder import export_into, is_located, padding
+from flawsmith.data.writers.folder import export_into, padding
 from flawsmith.data.writers.items import ExportItem, class_names
 from flawsmith.data.writers.outlines import instances_of, outer_outlines
 from flawsmith.data.writers.registry import WRITERS
@@ -58,11 +57,7 @@ def _write(items: Sequence[ExportItem], out: Path, layout: str, rows: Rows) -> N
         for split in _splits(items):
             (out / "images" / split).mkdir(parents=True)
             (out / "labels" / split).mkdir(parents=True)
-        for item in items:
-            sample = load_sample(item.entry)
-            if not is_located(sample):
-                export.put_unlocated(item, width)
-                continue
+        for item, sample in export.located(items, width):
             prefix = f"{item.split}/{item.origin}"
             name = f"{prefix}_{export.number(prefix, width)}"
             lines = [

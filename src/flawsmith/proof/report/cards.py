@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
 from flawsmith.proof.report.render import share, titles
+from flawsmith.proof.report.templates import templates
 
 _MARKS = re.compile(r"([\\`*\[|]|(?<![^\W_])_|_(?![^\W_]))")
 """What Markdown reads as mark-up; an underline within a word it leaves alone."""
@@ -69,15 +68,8 @@ def data_card(data: CardData) -> str:
 
 
 def _render(template: str, data: CardData) -> str:
-    environment = Environment(
-        loader=PackageLoader("flawsmith.proof.report", "."),
-        autoescape=False,
-        finalize=escaped,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    package = "flawsmith.proof.report"
+    environment = templates(package, autoescape=False, finalize=escaped, keep_trailing_newline=True)
     environment.filters.update(share=share, flat=flat)
     environment.globals.update(table=table)
     metrics = titles(data.proof["false_alarm_rate"])

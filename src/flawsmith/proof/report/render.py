@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from flawsmith.proof.report.data import ReportData
 from flawsmith.proof.report.headline import headline
 from flawsmith.proof.report.plots import feature_map, intervals, learning_curves, worth_curve
+from flawsmith.proof.report.templates import templates
 from flawsmith.proof.worth import number
 
 
 def render(data: ReportData) -> str:
     """Return the report as one HTML page that needs nothing else."""
-    environment = Environment(
-        loader=PackageLoader("flawsmith.proof.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("flawsmith.proof.report")
     environment.filters.update(share=share, points=points, groups=number, digits=digits)
     arms, metrics = data.proof["arms"], titles(data.proof["false_alarm_rate"])
     judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
