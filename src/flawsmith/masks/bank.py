@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from flawsmith.core.errors import DataError
+from flawsmith.core.errors import DataError, SettingsError
 from flawsmith.core.files import read_json, write_json, written_whole
 from flawsmith.core.records import Image, Mask, Sample
+from flawsmith.core.registry import unknown
 from flawsmith.core.standing_alone import standing_alone
 from flawsmith.masks.morphology import clusters, tight
 
