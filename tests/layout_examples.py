@@ -117,6 +117,18 @@ def rle_csv(root: Path) -> None:
     write_text(root / "train.csv", f"ImageId,ClassId,EncodedPixels\n1.jpg,scratch,{runs}\n")
 
 
+def anomalib(root: Path) -> None:
+    photos(root, "normal/0.png", "normal_test/0.png", "abnormal/scratch/0.png")
+    write_mask(root / "mask/scratch/0.png", SPOT)
+
+
+def webdataset(root: Path) -> None:
+    photos(root, "real_0.png", "real_1.png")
+    numbers(root / "real_1.mask.png", 1)
+    write_json(root / "real_0.json", {"label": "good", "split": "train"})
+    write_json(root / "real_1.json", {"label": "scratch", "labels": ["scratch"], "group": "part-1"})
+
+
 EXAMPLES = {
     "mvtec": mvtec,
     "folder": folder,
@@ -129,5 +141,7 @@ EXAMPLES = {
     "yolo": yolo,
     "voc": voc,
     "rle_csv": rle_csv,
+    "anomalib": anomalib,
+    "webdataset": webdataset,
 }
 """What writes an example of a layout into an empty folder, by the layout's name."""
