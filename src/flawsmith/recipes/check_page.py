@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from flawsmith.core.errors import ImageError
 from flawsmith.core.records import Catalog
 from flawsmith.data.checks import Problem, printable
+from flawsmith.data.enough import ClassSize, class_sizes, experience
 from flawsmith.data.image_io import IMAGE_SUFFIXES, read_image
 from flawsmith.data.readers.inside import leaves
 from flawsmith.proof.report.data import Tile
@@ -58,8 +59,14 @@ def page(catalog: Catalog, problems: Sequence[Problem]) -> str:
         images=len(catalog),
         layout=catalog.layout,
         counts=counts,
+        classes=[_plain(each) for each in class_sizes(catalog)],
+        experience=experience(),
         sections=[_section(catalog.root, kind, problems) for _, kind in kinds],
     )
+
+
+def _plain(size: ClassSize) -> ClassSize:
+    return replace(size, label=printable(size.label))
 
 
 def _section(root: Path, kind: str, problems: Sequence[Problem]) -> Section:
