@@ -109,6 +109,7 @@ def voc(root: Path) -> None:
     for number, found in ((0, ""), (1, f"<object><name>scratch</name>{box}</object>")):
         text = f"<annotation><filename>{number}.jpg</filename>{found}</annotation>\n"
         write_text(root / f"Annotations/{number}.xml", text)
+    numbers(root / "SegmentationObject/1.png", 1)
 
 
 def rle_csv(root: Path) -> None:
