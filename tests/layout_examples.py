@@ -109,12 +109,25 @@ def voc(root: Path) -> None:
     for number, found in ((0, ""), (1, f"<object><name>scratch</name>{box}</object>")):
         text = f"<annotation><filename>{number}.jpg</filename>{found}</annotation>\n"
         write_text(root / f"Annotations/{number}.xml", text)
+    numbers(root / "SegmentationObject/1.png", 1)
 
 
 def rle_csv(root: Path) -> None:
     photos(root, "train_images/0.jpg", "train_images/1.jpg")
     runs = " ".join(f"{column * SIZE_HW[0] + 4} 3" for column in range(4, 9))
     write_text(root / "train.csv", f"ImageId,ClassId,EncodedPixels\n1.jpg,scratch,{runs}\n")
+
+
+def anomalib(root: Path) -> None:
+    photos(root, "normal/0.png", "normal_test/0.png", "abnormal/scratch/0.png")
+    write_mask(root / "mask/scratch/0.png", SPOT)
+
+
+def webdataset(root: Path) -> None:
+    photos(root, "real_0.png", "real_1.png")
+    numbers(root / "real_1.mask.png", 1)
+    write_json(root / "real_0.json", {"label": "good", "split": "train"})
+    write_json(root / "real_1.json", {"label": "scratch", "labels": ["scratch"], "group": "part-1"})
 
 
 EXAMPLES = {
@@ -129,5 +142,7 @@ EXAMPLES = {
     "yolo": yolo,
     "voc": voc,
     "rle_csv": rle_csv,
+    "anomalib": anomalib,
+    "webdataset": webdataset,
 }
 """What writes an example of a layout into an empty folder, by the layout's name."""

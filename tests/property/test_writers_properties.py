@@ -24,6 +24,7 @@ from flawsmith.data.loading import load_sample
 from flawsmith.data.readers import READERS
 from flawsmith.data.writers import WRITERS
 from flawsmith.data.writers.items import safe_name
+from flawsmith.data.writers.visa import visa_name
 from flawsmith.data.writers.voc import xml_text
 from flawsmith.data.writers.webdataset import write_shards
 
@@ -203,7 +204,7 @@ def test_visa(out, items, rows):
             assert row["label"] == ("anomaly" if mask.any() else "normal")
             assert (row["split"] == "train") == (item.split == "train" and (with_defects or not mask.any()))
             assert row["mask"] == notes[file]["mask"]
-            assert notes[file]["label"] == (item.entry.label.replace(",", "%2C") if mask.any() else "normal")
+            assert notes[file]["label"] == (visa_name(item.entry.label) if mask.any() else "normal")
             if row["mask"]:
                 assert Path(row["mask"]).stem == Path(file).stem
                 drawn = grey(Image.open(out / row["mask"]))

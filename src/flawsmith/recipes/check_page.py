@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flawsmith.core.errors import ImageError
 from flawsmith.core.records import Catalog
 from flawsmith.data.checks import Problem, printable
+from flawsmith.data.enough import ClassSize, class_sizes, experience
 from flawsmith.data.image_io import IMAGE_SUFFIXES, read_image
 from flawsmith.data.readers.inside import leaves
 from flawsmith.proof.report.data import Tile
@@ -32,8 +34,14 @@ def page(catalog: Catalog, problems: Sequence[Problem]) -> str:
         images=len(catalog),
         layout=catalog.layout,
         counts=counts,
+        classes=[_plain(each) for each in class_sizes(catalog)],
+        experience=experience(),
         sections=[_section(catalog.root, kind, problems) for _, kind in kinds],
     )
+
+
+def _plain(size: ClassSize) -> ClassSize:
+    return replace(size, label=printable(size.label))
 
 
 def _section(root: Path, kind: str, problems: Sequence[Problem]) -> Section:

@@ -292,6 +292,25 @@ def test_voc_counts_pixels_from_one_and_holds_the_last(root):
     assert all(mask.approximate for entry in catalog for mask in entry.masks)
 
 
+def test_voc_objects_are_numbered_pixels_where_there_are_any(root):
+    put(root, "JPEGImages/a.png", "JPEGImages/b.png", "JPEGImages/c.png")
+    numbers = np.zeros((*SIZE_HW, 1), np.uint8)
+    numbers[2:8, 4:10], numbers[2, 4] = 2, 255
+    write_image(root / "SegmentationObject/a.png", numbers)
+    write_image(root / "SegmentationObject/b.png", numbers + np.uint8(1))
+    (root / "SegmentationObject/c.png").write_bytes(b"no picture")
+    for name in "abc":
+        objects = ("dent", 1, 1, 30, 20), ("hole", 5, 3, 10, 8)
+        write_text(root / f"Annotations/{name}.xml", voc(f"{name}.png", *objects))
+    first, second, third = read_catalog(root, layout="voc")
+    (hole,) = load_sample(first).defects
+    assert (first.label, hole.label, int(hole.mask.sum())) == ("dent", "hole", 35), "255 is nobody's"
+    assert all(mask.approximate for mask in second.masks), "there is no third object"
+    problems = check(read_catalog(root, layout="voc"))
+    assert {problem.kind for problem in problems if problem.file.name == "c.png"} == {"unreadable"}
+    assert len(third.masks) == 2
+
+
 def test_voc_beside_the_images_and_in_boxes(root):
     put(root, "train/a.png", "test/images/a.png")
     write_text(root / "train/a.xml", voc("a.png", ("hole", 5.0, 3, 10, 8)))

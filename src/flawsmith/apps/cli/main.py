@@ -128,11 +128,13 @@ def check(
     from flawsmith.apps.cli.progress import Shown
     from flawsmith.recipes.check import PAGE
     from flawsmith.recipes.fix import fix_data
+    from flawsmith.recipes.outlook import foretell
     from flawsmith.recipes.run import run
 
     with Shown(quiet) as progress:
         if fix is None:
             run(data, out, settings=settings, until="check", progress=progress)
+            typer.echo(foretell(out, settings).sentence)
         else:
             changes = fix_data(data, out, fix, settings=settings, progress=progress)
             typer.echo(f"{len(changes)} changes, listed in {(fix / 'fixed.csv').resolve()}")

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from flawsmith.core.drawn import DrawnMask
 from flawsmith.core.errors import DataError
-from flawsmith.core.records import GOOD, Catalog
+from flawsmith.core.records import GOOD, Catalog, MaskSource
 from flawsmith.data.image_io import IMAGE_SUFFIXES
 from flawsmith.data.readers.inside import inside
 from flawsmith.data.readers.listing import (
@@ -35,7 +34,7 @@ class Labelled(NamedTuple):
     """One image that a label file speaks of: its masks in the file's order, its declared split, and the file."""
 
     image: Path
-    masks: tuple[DrawnMask, ...]
+    masks: tuple[MaskSource, ...]
     split: str | None
     source: Path
 
@@ -52,7 +51,7 @@ def labelled_catalog(root: Path, layout: str, found: Iterable[Labelled]) -> Cata
     return Catalog(root.resolve().name, root, layout, tuple(replace(entry, masks=row.masks) for entry, row in entries))
 
 
-def _class(masks: Sequence[DrawnMask]) -> str:
+def _class(masks: Sequence[MaskSource]) -> str:
     return masks[0].label if masks else GOOD
 
 

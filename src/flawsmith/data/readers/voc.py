@@ -1,4 +1,4 @@
-"""Pascal VOC (Everingham et al. 2010): an XML file per image with boxes."""
+"""Pascal VOC (Everingham et al. 2010): an XML file per image with boxes, and where there are, numbered pixels."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from flawsmith.core.drawn import DrawnMask
-from flawsmith.core.errors import DataError
-from flawsmith.core.records import Catalog
+from flawsmith.core.errors import DataError, ImageError
+from flawsmith.core.records import Catalog, MaskFile, MaskSource
+from flawsmith.data.image_io import read_classes
 from flawsmith.data.natural import natural_key
+from flawsmith.data.readers.class_masks import areas_of
+from flawsmith.data.readers.inside import refuse_picture_outside
 from flawsmith.data.readers.labels import (
     Labelled,
     Pictures,
@@ -25,6 +28,9 @@ from flawsmith.data.readers.registry import READERS
 
 _FOLDERS = ("annotations", "annotation", "boxes", "xml", "xmls")
 _SETS = ("ImageSets/Main", "ImageSets")
+_OBJECTS = "SegmentationObject"
+_UNDECIDED = 255
+"""VOC's number for pixels along the edges of objects."""
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -33,11 +39,13 @@ class VocReader:
 
     Boxes count pixels from 1 and hold their last row and column, as in VOC: xmin 1 is the left-most pixel. An XML file
     without objects is a good image; one with several classes has that of its first object. Images without an XML file
-    are left out.
+    are left out. Where SegmentationObject/*.png numbers the pixels of a file's objects, in their order from 1, these
+    are the masks instead of the boxes.
 
         DATA/
           Annotations/001.xml
           JPEGImages/001.jpg
+          SegmentationObject/001.png
           ImageSets/Main/test.txt
     """
 
@@ -74,7 +82,8 @@ def _read(root: Path, base: Path, files: list[Path]) -> Iterator[Labelled]:
     for file, tree, image in found:
         if image is not None:
             split = sets.get(file.stem) or declared_split(split_word(image.parent, root))
-            yield Labelled(image, _masks(file, tree), split, file)
+            boxes = _boxes(file, tree)
+            yield Labelled(image, _numbered(root, base / _OBJECTS / f"{file.stem}.png", boxes) or boxes, split, file)
 
 
 def _image_sets(base: Path) -> dict[str, str]:
@@ -107,9 +116,27 @@ def _image(pictures: Pictures, file: Path, tree: ElementTree.Element) -> Path | 
     return (pictures.find(name, file) if name else None) or pictures.find_stem(file.stem, file)
 
 
-def _masks(file: Path, tree: ElementTree.Element) -> tuple[DrawnMask, ...]:
+def _numbered(root: Path, file: Path, boxes: tuple[DrawnMask, ...]) -> tuple[MaskSource, ...]:
+    """Return the objects by their numbers in SegmentationObject; none where they are not numbered there.
+
+    A file that cannot be read counts as numbered: the check then says what is wrong with it.
+    """
+    if not boxes or not file.is_file():
+        return ()
+    refuse_picture_outside(file, root)
+    try:
+        values = read_classes(file)
+        numbers = set() if values.ndim == 3 else set(areas_of(values)) - {0, _UNDECIDED}
+    except ImageError:
+        numbers = {1}
+    if not numbers or max(numbers) > len(boxes):
+        return ()
+    return tuple(MaskFile(file, box.label, value=number) for number, box in enumerate(boxes, start=1))
+
+
+def _boxes(file: Path, tree: ElementTree.Element) -> tuple[DrawnMask, ...]:
     size_hw = _size_hw(file, tree)
-    return tuple(_mask(file, number, each, size_hw) for number, each in enumerate(tree.findall("object"), start=1))
+    return tuple(_box(file, number, each, size_hw) for number, each in enumerate(tree.findall("object"), start=1))
 
 
 def _size_hw(file: Path, tree: ElementTree.Element) -> tuple[int, int] | None:
@@ -123,7 +150,7 @@ def _size_hw(file: Path, tree: ElementTree.Element) -> tuple[int, int] | None:
     return (height, width) if height > 0 and width > 0 else None
 
 
-def _mask(file: Path, number: int, found: ElementTree.Element, size_hw: tuple[int, int] | None) -> DrawnMask:
+def _box(file: Path, number: int, found: ElementTree.Element, size_hw: tuple[int, int] | None) -> DrawnMask:
     texts = [found.findtext(f"bndbox/{side}") for side in _SIDES]
     try:
         left, top, right, bottom = (float(text) for text in texts if text is not None)

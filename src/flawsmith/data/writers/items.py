@@ -52,3 +52,19 @@ def safe_name(label: str) -> str:
     if name.endswith((".", " ")):
         name = f"{name[:-1]}%{ord(name[-1]):02X}"
     return name
+
+
+def ends_kept(label: str) -> str:
+    """Return a label whose outer white space is written as %XX, as readers of tables and XML take it off.
+
+    >>> ends_kept("a b"), ends_kept(" a ")
+    ('a b', '%20a%20')
+    """
+    start, end = len(label) - len(label.lstrip()), len(label.rstrip())
+    if start >= end:
+        return _coded(label)
+    return _coded(label[:start]) + label[start:end] + _coded(label[end:])
+
+
+def _coded(text: str) -> str:
+    return "".join(f"%{ord(each):02X}" for each in text)

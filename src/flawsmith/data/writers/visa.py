@@ -12,7 +12,7 @@ from flawsmith.core.files import write_bytes, write_json, write_text
 from flawsmith.core.records import GOOD, Sample
 from flawsmith.data.image_io import png_bytes
 from flawsmith.data.writers.folder import Export, export_into, padding
-from flawsmith.data.writers.items import ExportItem, class_names
+from flawsmith.data.writers.items import ExportItem, class_names, ends_kept
 from flawsmith.data.writers.numbered import compact, numbered
 from flawsmith.data.writers.registry import WRITERS
 
@@ -65,9 +65,15 @@ def _put(export: Export, item: ExportItem, sample: Sample, numbers: Mapping[str,
 
 
 def _classes(sample: Sample) -> str:
-    """Return the classes of an image as VisA writes them: with commas between them, so that none may hold one."""
-    found = dict.fromkeys([sample.label, *(defect.label for defect in sample.defects)])
-    return ",".join(label.replace(",", "%2C") for label in found)
+    """Return the classes of an image as VisA writes them, with commas between them."""
+    return ",".join(
+        visa_name(label) for label in dict.fromkeys([sample.label, *(each.label for each in sample.defects)])
+    )
+
+
+def visa_name(label: str) -> str:
+    """Return a class as VisA's tables can hold it: without commas and outer spaces, which become %XX."""
+    return ends_kept(label).replace(",", "%2C")
 
 
 def _write_tables(out: Path, rows: Sequence[_Row]) -> None:

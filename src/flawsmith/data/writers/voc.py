@@ -18,7 +18,7 @@ from flawsmith.core.files import write_bytes, write_text
 from flawsmith.core.records import Box, Sample
 from flawsmith.data.image_io import png_bytes
 from flawsmith.data.writers.folder import export_into, padding
-from flawsmith.data.writers.items import ExportItem, class_names
+from flawsmith.data.writers.items import ExportItem, class_names, ends_kept
 from flawsmith.data.writers.numbered import Numbered, compact, numbered
 from flawsmith.data.writers.outlines import instances_of
 from flawsmith.data.writers.registry import WRITERS
@@ -87,7 +87,7 @@ def xml_text(text: str) -> str:
     >>> xml_text("a & b\n")
     'a & b%0A'
     """
-    return _NOT_IN_XML.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    return ends_kept(_NOT_IN_XML.sub(lambda found: f"%{ord(found[0]):02X}", text))
 
 
 def inclusive_box(box: Box) -> dict[str, int]:
