@@ -109,7 +109,9 @@ def rows() -> list[dict[str, object]]:
         compared("fid_ratio", lambda: fid(real, made), their_fid, "torchmetrics"),
         compared("kid_ratio", lambda: kid(real, made, np.random.default_rng(0))[0], their_kid, "torchmetrics"),
     ]
-    if find_spec("anomalib"):
+    if find_spec("anomalib") is None:
+        print("no row pro_ratio: anomalib is not installed (torchmetrics has no PRO); pip install anomalib for it")
+    else:
         from anomalib.metrics.aupro import _AUPRO
 
         def their_pro() -> float:

@@ -79,7 +79,8 @@ def training_crops(train_part: Catalog, settings: FeatureSettings) -> list[Crop]
     if not defects or not goods:
         raise TrainingError(
             f"an in-domain feature network tells good parts from defects, got {len(goods)} good images and "
-            f"{len(defects)} masks of defects in the training part: give both, or set quality.net=none"
+            f"{len(defects)} masks of defects in the training part: give both, or do without it (quality.net=none, "
+            "kit.gates.class_agreed=0, kit.gates.realistic=0)"
         )
     rng = stream(settings.seed, "features", "good")
     return [crop for crop, _ in defects] + good_crops(goods, [spot for _, spot in defects], GOOD_CROPS, rng)
@@ -94,7 +95,15 @@ def fit_in_domain(
     """
     if (folder / CARD).is_file():
         return open_in_domain(folder / WEIGHTS)
-    crops = training_crops(train_part, settings)
+    return fit_on_crops(training_crops(train_part, settings), settings, folder, progress=progress)
+
+
+def fit_on_crops(
+    crops: Sequence[Crop], settings: FeatureSettings, folder: Path, *, progress: Progress = silent
+) -> Extractor:
+    """Train a network to tell the classes of these crops, write it into `folder`, and return it; resumes as above."""
+    if (folder / CARD).is_file():
+        return open_in_domain(folder / WEIGHTS)
     tones = tones_of([crop.room for crop in crops])
     feed = CropFeed(crops, tones, settings)
     shape = {"channels": feed.channels, "classes": len(feed.classes), "widths": settings.widths}

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsmith.core.errors import DataError
+from flawsmith.core.errors import DataError, SettingsError
 from flawsmith.core.geometry import window_around
 from flawsmith.core.records import GOOD, Defect, Image, Mask, Sample
 from flawsmith.core.registry import unknown
 from flawsmith.filtering.changes import changed_mask, dilated
 from flawsmith.filtering.copies import likeness, make_templates, similarities
+from flawsmith.filtering.duplicates import likenesses, views
 from flawsmith.filtering.gates import GATES, Candidate, GateContext, contrast, overlap
-from flawsmith.filtering.settings import GateSettings
+from flawsmith.filtering.settings import PANEL_GATES, GateSettings
+
+if TYPE_CHECKING:
+    from flawsmith.filtering.panel import Panel
 
 __all__ = ["GateContext", "GateSettings", "Verdict", "fit_gates", "judge"]
 
@@ -33,6 +38,10 @@ BARE_PLACES = 3
 """Defect-free images that stand for the unknown background of a real defect."""
 LEAST_LIKENESS = 0.6
 """Less alike than this is never a copy."""
+SAME_SKETCH = 0.999
+"""The same for sketches, which small defects without structure share nearly as much."""
+LEAST_DUPLICATE = 0.95
+"""Less alike than this are never duplicates of each other."""
 LONE_LIKENESS = 0.8
 """Likeness allowed for a class with too few defects to measure how alike different ones are."""
 
@@ -57,24 +66,35 @@ class _Piece:
 
 
 def judge(candidate: Candidate, context: GateContext) -> Verdict:
-    """Score a candidate with every gate. Raises DataError for a class that the gates were not fitted on."""
+    """Score a candidate with every gate that has a threshold for its class.
+
+    Raises DataError for a class that the gates were not fitted on.
+    """
     if candidate.label not in context.thresholds:
         raise DataError(unknown("defect class", candidate.label, context.thresholds))
     thresholds = context.thresholds[candidate.label]
-    scores = {name: GATES[name](candidate, context) for name in GATES}
+    scores = {name: GATES[name](candidate, context) for name in GATES if name in thresholds}
     low = [name for name, score in scores.items() if score < thresholds[name]]
     reasons = tuple(f"{name}: {scores[name]:.3g} < {thresholds[name]:.3g}" for name in low)
     return Verdict(not low, scores, reasons)
 
 
 def fit_gates(
-    samples: Iterable[Sample], settings: GateSettings, groups: Mapping[str, str] | None = None
+    samples: Iterable[Sample],
+    settings: GateSettings,
+    groups: Mapping[str, str] | None = None,
+    panel: Panel | None = None,
 ) -> GateContext:
     """Measure the thresholds set to "auto" on training samples, class by class, and keep their defects.
 
     `groups` maps sample ids to groups: how alike different defects may be is measured between groups only. Without
-    it, samples count as different unless their defects are nearly equal.
+    it, samples count as different unless their defects are nearly equal. The gates that ask networks
+    need a `panel`. Raises SettingsError where they are on without one.
     """
+    if settings.asks_a_panel and panel is None:
+        raise SettingsError(
+            f"the gates {' and '.join(PANEL_GATES)} ask networks: give fit_gates a panel, or set both to 0"
+        )
     samples = list(samples)
     goods = [sample.image for sample in samples if sample.label == GOOD]
     pieces: dict[str, list[_Piece]] = {}
@@ -83,23 +103,38 @@ def fit_gates(
         for defect in sample.defects:
             pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group, goods[:BARE_PLACES]))
     templates = {label: make_templates([(each.image, each.mask) for each in pieces[label]]) for label in sorted(pieces)}
-    context = GateContext({}, templates)
-    limit = SAME_PHOTOGRAPH if groups is not None else SAME_DEFECT
-    thresholds = {label: _thresholds(pieces[label], label, context, settings, limit) for label in templates}
-    return GateContext(thresholds, templates)
+    context = GateContext({}, templates, panel)
+    known = groups is not None
+    thresholds = {label: _thresholds(pieces[label], label, context, settings, known) for label in templates}
+    return GateContext(thresholds, templates, panel)
 
 
 def _thresholds(
-    pieces: Sequence[_Piece], label: str, context: GateContext, settings: GateSettings, limit: float
+    pieces: Sequence[_Piece], label: str, context: GateContext, settings: GateSettings, known: bool
 ) -> dict[str, float]:
     chosen: dict[str, float | str] = settings.model_dump()
+    limit = SAME_PHOTOGRAPH if known else SAME_DEFECT
     measures = {
         "mask_obeyed": lambda: _obeyed_by_real(pieces),
         "visible": lambda: _visibility_of_real(pieces),
         "on_object": lambda: ON_OBJECT,
         "not_a_copy": lambda: 1 - _likeness_of_different(pieces, label, context, limit),
+        "not_a_duplicate": lambda: 1 - _likeness_of_sketches(pieces, SAME_SKETCH if known else SAME_DEFECT),
     }
-    return {name: float(measures[name]() if value == "auto" else value) for name, value in chosen.items()}
+    asked = {name: value for name, value in chosen.items() if name not in PANEL_GATES}
+    found = {name: float(measures[name]() if value == "auto" else value) for name, value in asked.items()}
+    return found | _asked_of_panel(label, context.panel, settings)
+
+
+def _asked_of_panel(label: str, panel: Panel | None, settings: GateSettings) -> dict[str, float]:
+    """Return the limits of the gates that ask networks: none where off, or where a class has nothing to measure on."""
+    if panel is None:
+        return {}
+    wanted = {name: getattr(settings, name) for name in PANEL_GATES if getattr(settings, name) != 0}
+    measured = panel.limits.get(label)
+    known = {} if measured is None else dict(zip(PANEL_GATES, (measured.agreed, measured.near), strict=True))
+    limits = {name: known.get(name) if value == "auto" else float(value) for name, value in wanted.items()}
+    return {name: value for name, value in limits.items() if value is not None}
 
 
 def _obeyed_by_real(pieces: Sequence[_Piece]) -> float:
@@ -129,6 +164,18 @@ def _likeness_of_different(pieces: Sequence[_Piece], label: str, context: GateCo
         return LONE_LIKENESS
     usual = float(np.quantile(nearest, ALIKE_BY_CHANCE))
     return max(usual + MARGIN_SHARE * (1 - usual), LEAST_LIKENESS)
+
+
+def _likeness_of_sketches(pieces: Sequence[_Piece], limit: float) -> float:
+    """Return the likeness above which two defects of a set are duplicates: a little above that of different real ones.
+
+    What real defects share with their backgrounds counts here as it does between synthetic ones.
+    """
+    seen = np.stack([views(each.image, each.mask) for each in pieces])
+    alike, groups = likenesses(seen, seen[:, 0]), np.array([each.group for each in pieces])
+    alike[(groups[:, None] == groups[None]) | (alike >= limit)] = 0
+    usual = float(np.quantile(alike.max(1), ALIKE_BY_CHANCE))
+    return max(usual + MARGIN_SHARE * (1 - usual), LEAST_DUPLICATE)
 
 
 def _cut_out(image: Image, defect: Defect, group: str, goods: Sequence[Image]) -> _Piece:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from flawsmith.core.errors import DataError
+from flawsmith.core.errors import DataError, StageError
 from flawsmith.core.files import read_json, write_json, written_whole
 from flawsmith.core.records import Image, Mask
 from flawsmith.core.registry import Registry
 from flawsmith.filtering.changes import changed_mask, difference, dilated, local_noise, reach
 from flawsmith.filtering.copies import Templates, likeness, likeness_as_laid
+
+if TYPE_CHECKING:
+    from flawsmith.filtering.panel import Opinion, Panel
+
+PANEL = "panel"
+"""The folder of the networks, in that of the context."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class GateContext:
-    """What the gates know of the training part: thresholds by class and gate, and each class's defects."""
+    """What the gates know of the training part: thresholds by class and gate, each class's defects, and the networks
+    that judge them, where a gate asks for any. A gate without a threshold is not asked.
+    """
 
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     templates: Mapping[str, Templates] = field(default_factory=dict)
+    panel: Panel | None = None
 
     def save(self, folder: Path) -> None:
         """Write the context as JSON and safetensors."""
@@ -64,6 +74,8 @@ class GateContext:
             save_file(tensors, beside)
         thresholds = {label: dict(each) for label, each in self.thresholds.items()}
         write_json(folder / "gates.json", {"thresholds": thresholds, "templates": labels})
+        if self.panel is not None:
+            self.panel.copy_to(folder / PANEL)
 
     @classmethod
     def load(cls, folder: Path) -> GateContext:
@@ -73,7 +85,11 @@ class GateContext:
             label: Templates(*(tensors[f"{number}.{name}"] for name in ("pixels", "masks", "factors")))
             for number, label in enumerate(data["templates"])
         }
-        return cls(data["thresholds"], templates)
+        if not (folder / PANEL).is_dir():
+            return cls(data["thresholds"], templates)
+        from flawsmith.filtering.panel import load_panel
+
+        return cls(data["thresholds"], templates, load_panel(folder / PANEL))
 
 
 Gate = Callable[[Candidate, GateContext], float]
@@ -115,6 +131,27 @@ def not_a_copy(candidate: Candidate, context: GateContext) -> float:
     if templates is not None and len(templates):
         alike.append(float(likeness(painted, bare, mask, templates).max()))
     return 1.0 - max(alike)
+
+
+@GATES.register("class_agreed")
+def class_agreed(candidate: Candidate, context: GateContext) -> float:
+    """Return how sure the networks are of the defect's class (0 to 1), good parts being a class too."""
+    return _opinion(candidate, context).agreed
+
+
+@GATES.register("realistic")
+def realistic(candidate: Candidate, context: GateContext) -> float:
+    """Return how near the defect is to real ones of its class in the networks' features (0: far, 1: the same).
+
+    0.5 is as near as real defects of different groups usually are to each other.
+    """
+    return _opinion(candidate, context).near
+
+
+def _opinion(candidate: Candidate, context: GateContext) -> Opinion:
+    if context.panel is None:
+        raise StageError("these gates were fitted without networks: set kit.gates.class_agreed=auto and fit them again")
+    return context.panel.opinion(candidate.painted, candidate.mask, candidate.label)
 
 
 def overlap(one: Mask, other: Mask) -> float:

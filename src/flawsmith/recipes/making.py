@@ -11,6 +11,7 @@ from flawsmith.core.files import sha256_file, sha256_json, sha256_tree
 from flawsmith.core.records import GOOD, Catalog
 from flawsmith.recipes.route import Route, training_part
 from flawsmith.recipes.settings import RunSettings
+from flawsmith.synthesis.kit import KitSettings
 
 
 def family_settings(settings: RunSettings, name: str) -> Any:
@@ -65,9 +66,14 @@ def making_settings(settings: RunSettings, name: str) -> dict[str, Any]:
     sampling = _sampling(settings, name)
     return {
         "generate": settings.generate.model_dump(mode="json", exclude={"batch"}),
-        "kit": settings.kit.model_dump(mode="json"),
+        "kit": kit_choices(settings.kit),
         **({name: {"sampling": sampling.model_dump(mode="json")}} if sampling is not None else {}),
     }
+
+
+def kit_choices(settings: KitSettings) -> dict[str, Any]:
+    """Return the settings that decide what a kit holds: how networks are taught does only where a gate asks them."""
+    return settings.model_dump(mode="json", exclude=set() if settings.gates.asks_a_panel else {"panel"})
 
 
 def own_files(settings: RunSettings) -> dict[str, str]:

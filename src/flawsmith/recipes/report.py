@@ -15,8 +15,9 @@ from flawsmith.core.store import read_manifest
 from flawsmith.data.image_io import read_image
 from flawsmith.data.loading import load_sample
 from flawsmith.filtering.copies import similarities
-from flawsmith.proof.report.data import ClassPage, Neighbour, ReportData, Tile
+from flawsmith.proof.report.data import ClassPage, GateLine, Neighbour, ReportData, Tile
 from flawsmith.proof.report.pictures import plain_tile, tile
+from flawsmith.recipes.choosing import scores_of
 from flawsmith.recipes.quality import shown_quality
 from flawsmith.recipes.route import DEMO, Route, chosen_synthetic, training_part
 from flawsmith.synthesis.kit import Kit
@@ -73,7 +74,18 @@ def _class_page(
         reasons=dict(Counter(reason.split(":")[0] for row in mine for reason in row["reasons"]).most_common()),
         neighbours=_neighbours(route, label, chosen, real, kit),
         left_out=kit.bank.left_out.get(label, {}),
+        gates=_gates(mine, kit.gates.thresholds.get(label, {})),
     )
+
+
+def _gates(rows: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) -> list[GateLine]:
+    rejected = Counter(reason.split(":")[0] for row in rows for reason in row["reasons"])
+    scores = [scores_of(row) for row in rows]
+    found = []
+    for name in limits:
+        known = [each[name] for each in scores if name in each]
+        found.append(GateLine(name, limits[name], rejected[name], float(np.median(known)) if known else None))
+    return found
 
 
 def _defects(entries: Sequence[Entry] | Catalog, label: str) -> list[Shown]:

@@ -12,6 +12,7 @@ from flawsmith.core.files import read_json, write_text
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.registry import unknown
 from flawsmith.core.settings import resolve, to_yaml, validated
+from flawsmith.recipes.choosing import LEARNED
 from flawsmith.recipes.route import Route
 from flawsmith.recipes.settings import RunSettings
 from flawsmith.recipes.stages import STAGES
@@ -41,6 +42,11 @@ class Run:
         """The verdict in words."""
         verdict = self.results["verdict"]
         return f"{verdict['verdict']}: {verdict['sentence']}"
+
+    def notes(self, stage: str) -> list[str]:
+        """Return what a finished stage has to say in words: of `filter`, what verdicts by hand taught it."""
+        learned = self.folder / stage / LEARNED
+        return [str(read_json(learned)["sentence"])] if learned.is_file() else []
 
 
 def run_settings(out: Path, file: Path | None = None, overrides: Iterable[str] = ()) -> RunSettings:
@@ -82,17 +88,19 @@ def check_choices(settings: RunSettings) -> None:
     """Raise SettingsError for a generator, control, format, inspector or gate that does not exist."""
     from flawsmith.data.writers import WRITERS
     from flawsmith.filtering.gates import GATES
+    from flawsmith.filtering.settings import SET_GATES
     from flawsmith.generators.catalogue import GENERATORS
 
     chosen: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("generator", (settings.generator, *settings.controls), GENERATORS),
         ("format", settings.export.formats, WRITERS),
-        ("gate", settings.filter.least, GATES),
+        ("gate", settings.filter.least, (*GATES, *SET_GATES)),
     ]
     for path in (
         settings.kit.region,
         settings.kit.own_masks,
         settings.data.groups,
+        settings.filter.by_hand,
         settings.captions.like,
         settings.local.start,
         settings.quality.weights,

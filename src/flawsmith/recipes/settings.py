@@ -41,6 +41,9 @@ class FilterSettings(Settings):
 
     least: dict[str, float] = {}
     """Smallest score per gate, for example {"visible": 0.4}; gates not named keep the threshold of generation."""
+    by_hand: Path | None = None
+    """CSV with the columns image and verdict (accept or reject): these are obeyed, and limits for all other images are
+    learned from them."""
 
 
 class ExportSettings(Settings):

@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from flawsmith.core.files import read_json, sha256_file, write_json, write_text
-from flawsmith.core.records import GOOD
+from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.store import Manifest
 from flawsmith.data.loading import load_catalog, load_sample
 from flawsmith.data.lookalikes import join_groups
 from flawsmith.data.splits import split, summary, write_splits
 from flawsmith.recipes.check import check_stage
-from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
+from flawsmith.recipes.choosing import filter_stage
+from flawsmith.recipes.making import (
+    family_settings,
+    fit_generator,
+    kit_choices,
+    make_images,
+    making_settings,
+    own_files,
+)
 from flawsmith.recipes.proving import prove_stage
 from flawsmith.recipes.quality import quality_stage
 from flawsmith.recipes.route import Route, chosen_synthetic, training_part
@@ -35,17 +43,26 @@ def split_stage(route: Route) -> Manifest:
 
 def kit_stage(route: Route) -> Manifest:
     """Measure masks, guides and gates on the training part; apart from `fit`, so that a new gate trains nothing."""
+    from flawsmith.filtering.gates import PANEL
+    from flawsmith.filtering.panel import Panel, teach_panel
     from flawsmith.synthesis.kit import Kit
+
+    settings = route.settings.kit
+
+    def panel(train: Catalog, out: Path) -> Panel | None:
+        if not settings.gates.asks_a_panel:
+            return None
+        return teach_panel(train, settings.panel, out / "gates" / PANEL, progress=route.progress)
 
     def work(out: Path) -> Mapping[str, Any]:
         train = training_part(route)
         samples = [load_sample(entry) for entry in train if entry.label != GOOD]
-        kit = Kit.measure(samples, route.settings.kit, {entry.id: entry.group for entry in train})
+        kit = Kit.measure(samples, settings, {entry.id: entry.group for entry in train}, panel(train, out))
         kit.save(out)
         return {"defect_images": len(samples), "shapes_left_out": kit.bank.left_out}
 
     inputs = {"split": route.digest("split"), **own_files(route.settings)}
-    return route.do("kit", route.settings.kit.model_dump(mode="json"), inputs, work)
+    return route.do("kit", kit_choices(settings), inputs, work)
 
 
 def fit_stage(route: Route) -> Manifest:
@@ -63,12 +80,17 @@ def fit_stage(route: Route) -> Manifest:
     chosen = {
         "generator": settings.generator,
         "seed": settings.seed,
-        "settings": family.model_dump(mode="json", exclude={"start", "sampling"}),
+        "settings": family.model_dump(mode="json", exclude={"start", "sampling", *_unset(family, "checkpoints")}),
     }
     inputs = {"split": route.digest("split")}
     if start is not None:  # what the file holds counts, not where it lies
         inputs["start"] = sha256_file(start)
     return route.do("fit", chosen, inputs, work)
+
+
+def _unset(settings: Any, name: str) -> set[str]:
+    """Return the name of a setting where it is off: runs from before it existed are then the same as runs without."""
+    return set() if getattr(settings, name, None) else {name}
 
 
 def generate_stage(route: Route) -> Manifest:
@@ -80,26 +102,6 @@ def generate_stage(route: Route) -> Manifest:
 
     inputs = {"fit": route.digest("fit"), "kit": route.digest("kit"), **own_files(settings)}
     return route.do("generate", making_settings(settings, settings.generator), inputs, work)
-
-
-def filter_stage(route: Route) -> Manifest:
-    """Choose the samples that are used: those accepted by the gates and by the thresholds set here."""
-    from flawsmith.synthesis.produce import open_synthetic
-
-    settings = route.settings.filter
-
-    def work(out: Path) -> Mapping[str, Any]:
-        catalog = open_synthetic(route.folder("generate"))
-        kept, dropped = [], []
-        for entry in catalog:
-            scores = read_json(route.folder("generate") / "births" / f"{entry.id}.json")["scores"]
-            low = [f"{gate}: {scores[gate]:.3g}" for gate, least in settings.least.items() if scores[gate] < least]
-            kept.append(entry.id) if not low else dropped.append({"id": entry.id, "reasons": low})
-        write_json(out / "accepted.json", kept)
-        write_json(out / "rejected.json", dropped)
-        return {"accepted": len(kept), "rejected": len(dropped)}
-
-    return route.do("filter", settings.model_dump(mode="json"), {"generate": route.digest("generate")}, work)
 
 
 def export_stage(route: Route) -> Manifest:

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog, Entry, MaskFile
 from flawsmith.core.settings import Settings
 from flawsmith.data.image_io import write_image, write_mask
+from flawsmith.data.loading import load_sample
+from flawsmith.filtering.duplicates import Accepted
 from flawsmith.synthesis.make import Made, Workshop
 from flawsmith.synthesis.plan import Order, PlanSettings, order, orders
 
@@ -50,14 +53,13 @@ def produce(
     """
     seed, log = settings.plan.seed, out / "log"
     pending = orders(quota, seed)
-    total, done = len(pending), 0
+    total, done, accepted = len(pending), 0, _Accepting(workshop, out)
     while pending:
         batch, pending = pending[: settings.batch], pending[settings.batch :]
-        new = [each for each in batch if not _record_path(log, each).is_file()]
-        for made in workshop.make(new):
-            _write(made, out)
+        made = workshop.make([each for each in batch if not _record_path(log, each).is_file()])
         for each in batch:
-            record = read_json(_record_path(log, each))
+            path = _record_path(log, each)
+            record = accepted.noted(read_json(path)) if path.is_file() else accepted.write(next(made))
             if record["accepted"] or each.attempt + 1 >= settings.most_attempts:
                 done += 1
             else:
@@ -70,8 +72,46 @@ def _record_path(log: Path, each: Order) -> Path:
     return log / each.label / f"{each.slot:05d}-{each.attempt:02d}.json"
 
 
-def _write(made: Made, out: Path) -> None:
-    """Write one attempt; its log row last, so that an attempt with a row is whole."""
+class _Accepting:
+    """Writes attempts in their order, none that nearly repeats one accepted before it.
+
+    Whether an image repeats another depends on the set, not on the image: it stands in the log, not in the birth
+    record, by which an image can be made again alone.
+    """
+
+    def __init__(self, workshop: Workshop, out: Path) -> None:
+        self.out, self.accepted = out, Accepted()
+        self.limits = workshop.kit.gates.thresholds if workshop.judged else {}
+
+    def write(self, made: Made) -> dict[str, Any]:
+        """Write one attempt and return its row."""
+        limits = self.limits.get(made.order.label, {})
+        least = limits.get("not_a_duplicate", 0.0)
+        if not made.accepted or not least:
+            return _write(made, self.out, limits)
+        score = self.accepted.originality(made.image, made.defects)
+        if score < least:
+            reason = f"not_a_duplicate: {score:.3g} < {least:.3g}"
+            made = replace(made, accepted=False, reasons=(*made.reasons, reason))
+        else:
+            self.accepted.add(made.image, made.defects)
+        return _write(made, self.out, limits, {"not_a_duplicate": round(score, 6)})
+
+    def noted(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Take up an attempt that an interrupted production has written."""
+        if row["accepted"] and self.limits.get(row["label"], {}).get("not_a_duplicate", 0.0):
+            sample = load_sample(_entry(self.out, row))
+            self.accepted.add(sample.image, sample.defects)
+        return row
+
+
+def _write(
+    made: Made, out: Path, limits: Mapping[str, float], scores: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Write one attempt and return its log row, which comes last, so that an attempt with a row is whole.
+
+    `limits` are the least scores asked for, `scores` those that depend on the set.
+    """
     row: dict[str, Any] = {
         "id": made.order.id,
         "attempt": made.order.attempt,
@@ -80,6 +120,8 @@ def _write(made: Made, out: Path) -> None:
         "reasons": list(made.reasons),
         "group": made.background.group,
         "birth": made.birth.to_json(),
+        **({"limits": dict(limits)} if limits else {}),
+        **({"scores": dict(scores)} if scores else {}),
     }
     if made.accepted:
         row["masks"] = _write_masks(made, out)
@@ -90,6 +132,7 @@ def _write(made: Made, out: Path) -> None:
         both = np.concatenate([made.trial.background, made.trial.painted], axis=1)
         write_image(out / "rejected" / f"{made.order.id}-{made.order.attempt:02d}.png", both)
     write_json(_record_path(out / "log", made.order), row)
+    return row
 
 
 def _write_masks(made: Made, out: Path) -> list[dict[str, str]]:
@@ -122,19 +165,13 @@ def _conclude(out: Path, quota: Mapping[str, int], settings: ProduceSettings) ->
 
 def synthetic_catalog(out: Path, rows: Sequence[Mapping[str, Any]]) -> Catalog:
     """Return the accepted rows of a log as a catalog; an image shares its background's group."""
-    entries = [
-        Entry(
-            id=row["id"],
-            image=out / "images" / f"{row['id']}.png",
-            label=row["label"],
-            group=row["group"],
-            masks=tuple(MaskFile(out / mask["path"], mask["label"]) for mask in row["masks"]),
-            split="train",
-        )
-        for row in rows
-        if row["accepted"]
-    ]
+    entries = [_entry(out, row) for row in rows if row["accepted"]]
     return Catalog("synthetic", out, "flawsmith", tuple(entries))
+
+
+def _entry(out: Path, row: Mapping[str, Any]) -> Entry:
+    masks = tuple(MaskFile(out / mask["path"], mask["label"]) for mask in row["masks"])
+    return Entry(row["id"], out / "images" / f"{row['id']}.png", row["label"], row["group"], masks, "train")
 
 
 def _portable(catalog: Catalog) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from flawsmith.core.settings import validated
 from flawsmith.filtering.context import GateSettings, fit_gates, judge
 from flawsmith.filtering.copies import similarities
 from flawsmith.filtering.gates import GATES, Candidate, GateContext
+from flawsmith.filtering.settings import PANEL_GATES, SET_GATES
 
-AUTO = dict.fromkeys(GATES, "auto")
+MEASURED = [name for name in (*GATES, *SET_GATES) if name not in PANEL_GATES]
+AUTO = dict.fromkeys(MEASURED, "auto")
 MASK = np.zeros((50, 50), bool)
 MASK[18:32, 18:32] = True
 
@@ -33,16 +35,17 @@ def candidate(painted: np.ndarray, label: str = "pit") -> Candidate:
 
 
 def test_every_gate_has_a_setting_and_a_threshold_for_every_class():
-    assert set(GateSettings.model_fields) == set(GATES)
+    assert set(GateSettings.model_fields) == {*GATES, *SET_GATES}
+    assert set(PANEL_GATES) < set(GATES)
     context = fit_gates([*pits(), sample(20, "stain", 10)], validated(GateSettings, AUTO))
     assert set(context.thresholds) == set(context.templates) == {"pit", "stain"}
     for thresholds in context.thresholds.values():
-        assert set(thresholds) == set(GATES)
+        assert set(thresholds) == set(MEASURED)
         assert all(np.isfinite(value) for value in thresholds.values())
 
 
 def test_thresholds_told_are_kept():
-    told = {"mask_obeyed": 0.11, "visible": 7.5, "on_object": 0.22, "not_a_copy": 0.33}
+    told = {"mask_obeyed": 0.11, "visible": 7.5, "on_object": 0.22, "not_a_copy": 0.33, "not_a_duplicate": 0.44}
     assert fit_gates(pits(), GateSettings(**told)).thresholds == {"pit": told}
 
 
@@ -125,6 +128,19 @@ def test_a_defect_image_without_a_mask_does_not_stand_for_a_bare_background():
     groups = {each.id: each.id for each in [*known, *unmasked]}
     alone = fit_gates(known, GateSettings(), groups)
     assert fit_gates([*unmasked, *known], GateSettings(), groups).thresholds == alone.thresholds
+
+
+def test_gates_that_ask_networks_are_not_fitted_without_any():
+    with pytest.raises(SettingsError, match="give fit_gates a panel"):
+        fit_gates(pits(), GateSettings(class_agreed="auto"))
+
+
+def test_a_context_from_before_a_gate_existed_asks_the_others():
+    context = fit_gates(pits(), GateSettings())
+    older = {name: value for name, value in context.thresholds["pit"].items() if name in ("visible", "not_a_copy")}
+    found = judge(candidate(sample(50).image), GateContext({"pit": older}, context.templates))
+    assert found.accepted
+    assert set(found.scores) == set(older)
 
 
 def test_one_defect_is_enough_to_fit():

@@ -12,9 +12,13 @@ from flawsmith.core.errors import DataError
 from flawsmith.core.records import Defect, Sample
 from flawsmith.filtering.changes import changed_mask, dilated, local_noise, reach
 from flawsmith.filtering.context import GateSettings, fit_gates, judge
-from flawsmith.filtering.gates import GATES, Candidate, GateContext, contrast, overlap
+from flawsmith.filtering.gates import GATES as ALL_GATES
+from flawsmith.filtering.gates import Candidate, GateContext, contrast, overlap
+from flawsmith.filtering.settings import PANEL_GATES
 
 HW = (64, 64)
+GATES = {name: ALL_GATES[name] for name in ALL_GATES if name not in PANEL_GATES}
+"""Those that ask networks have a file of tests of their own: test_panel.py."""
 KINDS = [(np.uint8, 1), (np.uint8, 3), (np.uint16, 1), (np.uint16, 3)]
 
 

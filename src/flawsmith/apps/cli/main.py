@@ -53,6 +53,8 @@ ROUTE = {
     "quality": ("quality", "Measure how near the synthetic defects are to real ones, by a named network."),
     "prove": ("prove", "Train inspectors with and without synthetic images; compare on sealed real ones."),
 }
+EXAMPLES = {"filter": "filter.by_hand=verdicts.csv"}
+"""Settings shown in a command's help, where others than the usual ones tell more."""
 
 
 def _command(name: str, until: str, summary: str) -> None:
@@ -73,7 +75,7 @@ def _command(name: str, until: str, summary: str) -> None:
         if until == "report":
             typer.echo(f"{done.verdict}\nreport: {done.report.resolve()}")
         else:
-            typer.echo(f"{until}: {(out / until).resolve()}")
+            typer.echo("".join(f"{line}\n" for line in done.notes(until)) + f"{until}: {(out / until).resolve()}")
 
     command.__doc__ = _help(name, summary)
     app.command(name, context_settings=EXTRA)(command)
@@ -84,7 +86,7 @@ def _help(name: str, summary: str) -> str:
         f"{summary}\n\nStages already done on the same inputs are skipped; a killed one resumes. Any setting can be "
         f"given as key=value or --key value, with the names that --print-config shows.\n\n"
         f"Examples:\n\n    flawsmith {name} DATA --out DIR\n\n"
-        f"    flawsmith {name} DATA --out DIR split.shots=10 local.loop.steps=3000"
+        f"    flawsmith {name} DATA --out DIR {EXAMPLES.get(name, 'split.shots=10 local.loop.steps=3000')}"
     )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from flawsmith.core.errors import StageError, TrainingError
 from flawsmith.core.files import sha256_file
@@ -29,8 +33,10 @@ from flawsmith.training.weights import load_weights, save_net
 WEIGHTS = "local.safetensors"
 EXAMPLES = "examples.safetensors"
 LOSSES = "losses.json"
-NOT_LEARNT = ("start", "sampling")
-"""Settings that the weights do not keep: where the beginning lay, and how to draw from them."""
+CHECKPOINTS = "checkpoints"
+"""The folder of the states of training that are kept; each is a model of its own, named by its steps."""
+NOT_LEARNT = ("start", "sampling", "checkpoints")
+"""Settings that the weights do not keep: where the beginning lay, how to draw from them, what else was kept."""
 
 
 class LocalFamily:
@@ -51,15 +57,16 @@ class LocalFamily:
         net = LocalNet(channels, len(bank.labels), len(GUIDE), settings.net, palette_of(bank.defects))
         if settings.start is not None:
             begin_with(net, bank.labels, settings.start)
-        learner = LocalLearner(net, net, settings)
-        log = train(net, learner, bank.batch, settings.loop, folder, seed=seed, progress=progress, task="fit")
-        config: dict[str, Any] = {"channels": channels, "labels": list(bank.labels), "guide": list(GUIDE)}
         defective = (load_sample(entry) for entry in catalog if entry.label != GOOD)
         save_examples(folder / EXAMPLES, [each for sample in defective for each in cut_examples(sample, settings)])
+        config: dict[str, Any] = {"channels": channels, "labels": list(bank.labels), "guide": list(GUIDE)}
         config["examples_sha256"] = sha256_file(folder / EXAMPLES)
-        save_net(
-            folder / WEIGHTS, net, {**config, "settings": settings.model_dump(mode="json", exclude=set(NOT_LEARNT))}
+        config["settings"] = settings.model_dump(mode="json", exclude=set(NOT_LEARNT))
+        learner, keep = LocalLearner(net, net, settings), _keeper(settings, config, folder)
+        log = train(
+            net, learner, bank.batch, settings.loop, folder, seed=seed, progress=progress, task="fit", after=keep
         )
+        save_net(folder / WEIGHTS, net, config)
         write_json(folder / LOSSES, log.losses)
 
     def load(self, folder: Path, sampling: SamplingSettings | None = None, *, device: str = "auto") -> LocalPainter:
@@ -76,6 +83,25 @@ class LocalFamily:
         return LocalPainter(
             net.to(pick_device(device)), tuple(config["labels"]), settings, sha256_file(folder / WEIGHTS), examples
         )
+
+
+def _keeper(
+    settings: LocalSettings, config: Mapping[str, Any], folder: Path
+) -> Callable[[int, nn.Module], None] | None:
+    """Return what keeps states of training, as `train` calls it after each step; None where none are wished."""
+    if not settings.checkpoints:
+        return None
+    total = settings.loop.steps
+    steps = {round(total * number / (settings.checkpoints + 1)) for number in range(1, settings.checkpoints + 1)}
+
+    def keep(step: int, net: nn.Module) -> None:
+        if step in steps - {0, total}:
+            home = folder / CHECKPOINTS / f"{step:07d}"
+            home.mkdir(parents=True, exist_ok=True)
+            save_net(home / WEIGHTS, net, config)
+            shutil.copyfile(folder / EXAMPLES, home / EXAMPLES)
+
+    return keep
 
 
 def load_crops(catalog: Catalog, settings: LocalSettings, seed: int) -> tuple[CropBank, int]:

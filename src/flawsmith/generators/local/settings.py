@@ -73,6 +73,12 @@ class LocalSettings(Settings):
         description="weights of another local generator to begin with (`fit/model/local.safetensors` of a run on a "
         "similar product): what it knows of textures and noise need not be learnt again",
     )
+    checkpoints: int = Field(
+        0,
+        ge=0,
+        description="states of training that are kept beside the final weights, evenly spread; the stage quality then "
+        "measures each, and the report shows quality over training",
+    )
     net: NetSettings = NetSettings()
     loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
     sampling: SamplingSettings = SamplingSettings()

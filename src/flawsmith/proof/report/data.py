@@ -26,6 +26,16 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
+class GateLine:
+    """One gate of one class: the least score it asks for, the attempts it rejected, and the middle score of all."""
+
+    name: str
+    limit: float | None
+    rejected: int
+    median: float | None
+
+
+@dataclass(frozen=True)
 class ClassPage:
     """Everything shown of one defect class.
 
@@ -42,6 +52,7 @@ class ClassPage:
     reasons: Mapping[str, int]
     neighbours: Sequence[Neighbour]
     left_out: Mapping[str, float] = field(default_factory=dict)
+    gates: Sequence[GateLine] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,8 @@ class ReportData:
 
     `proof` is what `prove` wrote to results.json; `split_rows` the images and groups per class and part; `problems`
     what the check found (severity, file, message); `facts` a name and a value per line of the reproduction
-    table; `quality` the content of quality.json with the points of the map under "map", None where it was not measured.
+    table; `quality` the content of quality.json with the points of the map under "map" and, where states of training
+    were kept, their numbers under "over_training", None where it was not measured.
     """
 
     name: str

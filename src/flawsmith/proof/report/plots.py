@@ -130,6 +130,31 @@ def feature_map(plane: Mapping[str, Any]) -> str:
         return _svg(figure)
 
 
+OVER_TRAINING = {
+    "ssim_outside": "SSIM outside the defects",
+    "lpips_outside": "LPIPS outside the defects",
+    "kid": "KID of the defects",
+}
+
+
+def over_training(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return one panel per number that is known, over the steps that the generator had learnt."""
+    shown = [name for name in OVER_TRAINING if any(row[name] is not None for row in rows)]
+    if not shown:
+        return ""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10, 2.4), layout="constrained")
+        for panel, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+            known = [(row["step"], row[name]) for row in rows if row[name] is not None]
+            steps, values = zip(*known, strict=True)
+            panel.plot(steps, values, "o-", color=COLOURS[2], markersize=4)
+            panel.set_title(OVER_TRAINING[name], fontsize=9)
+            panel.set_xlabel("optimiser steps")
+            panel.grid(alpha=0.3)
+            panel.spines[["top", "right"]].set_visible(False)
+        return _svg(figure)
+
+
 def _svg(figure: Figure) -> str:
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -6,7 +6,7 @@ from typing import Any
 
 from flawsmith.proof.report.data import ReportData
 from flawsmith.proof.report.headline import headline
-from flawsmith.proof.report.plots import feature_map, intervals, learning_curves, worth_curve
+from flawsmith.proof.report.plots import feature_map, intervals, learning_curves, over_training, worth_curve
 from flawsmith.proof.report.templates import templates
 from flawsmith.proof.worth import number
 
@@ -18,6 +18,7 @@ def render(data: ReportData) -> str:
     arms, metrics = data.proof["arms"], titles(data.proof["false_alarm_rate"])
     judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
     names = [arm["arm"] for arm in arms]
+    course = (data.quality or {}).get("over_training")
     return environment.get_template("page.html.jinja").render(
         data=data,
         headline=headline(data),
@@ -28,6 +29,8 @@ def render(data: ReportData) -> str:
         worth_curve=worth_curve(arms, data.proof["groups_per_class"], data.proof["verdict"]["candidate"], judged),
         curves=learning_curves(data.proof["curves"], names),
         quality_map=feature_map(data.quality["map"]) if data.quality and data.quality["map"] else "",
+        course=course,
+        course_plot=over_training(course["rows"]) if course else "",
     )
 
 
