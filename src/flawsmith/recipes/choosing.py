@@ -45,8 +45,11 @@ def filter_stage(route: Route) -> Manifest:
 
 
 def scores_of(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return every score in a row of gates.jsonl: the image's own, and those that depend on the set."""
-    return {**row["birth"]["scores"], **row.get("scores", {})}
+    """Return the scores in a row of gates.jsonl, the image's own and those that depend on the set; none of a gate that
+    does not apply.
+    """
+    scores = {**row["birth"]["scores"], **row.get("scores", {})}
+    return {gate: score for gate, score in scores.items() if score is not None}
 
 
 def _check_scored(least: Mapping[str, float], rows: list[dict[str, Any]]) -> None:
@@ -54,7 +57,8 @@ def _check_scored(least: Mapping[str, float], rows: list[dict[str, Any]]) -> Non
     if rows and missing:
         raise SettingsError(
             f"filter.least asks for {', '.join(missing)}, which no image has a score of: switch the gate on while "
-            f"generating (kit.gates.{missing[0]}), or leave it out"
+            f"generating (kit.gates.{missing[0]}), or leave it out where it does not apply (mask_obeyed, where the "
+            "generator was told no mask)"
         )
 
 

@@ -103,6 +103,7 @@ def check_choices(settings: RunSettings) -> None:
         settings.filter.by_hand,
         settings.captions.like,
         settings.local.start,
+        settings.ddpm.start,
         settings.quality.weights,
         settings.quality.lpips_weights,
     ):

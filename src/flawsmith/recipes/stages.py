@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flawsmith.core.files import read_json, sha256_file, write_json, write_text
+from flawsmith.core.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
 from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.store import Manifest
 from flawsmith.data.loading import load_catalog, load_sample
@@ -84,7 +84,7 @@ def fit_stage(route: Route) -> Manifest:
     }
     inputs = {"split": route.digest("split")}
     if start is not None:  # what the file holds counts, not where it lies
-        inputs["start"] = sha256_file(start)
+        inputs["start"] = sha256_json(sha256_tree(start)) if start.is_dir() else sha256_file(start)
     return route.do("fit", chosen, inputs, work)
 
 

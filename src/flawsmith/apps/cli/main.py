@@ -53,7 +53,11 @@ ROUTE = {
     "quality": ("quality", "Measure how near the synthetic defects are to real ones, by a named network."),
     "prove": ("prove", "Train inspectors with and without synthetic images; compare on sealed real ones."),
 }
-EXAMPLES = {"filter": "filter.by_hand=verdicts.csv"}
+USUAL = "split.shots=10 local.loop.steps=3000"
+EXAMPLES = {
+    "filter": ("filter.by_hand=verdicts.csv",),
+    **dict.fromkeys(("run", "fit", "generate"), (USUAL, "generator=ddpm ddpm.epochs=1300")),
+}
 """Settings shown in a command's help, where others than the usual ones tell more."""
 
 
@@ -86,7 +90,7 @@ def _help(name: str, summary: str) -> str:
         f"{summary}\n\nStages already done on the same inputs are skipped; a killed one resumes. Any setting can be "
         f"given as key=value or --key value, with the names that --print-config shows.\n\n"
         f"Examples:\n\n    flawsmith {name} DATA --out DIR\n\n"
-        f"    flawsmith {name} DATA --out DIR {EXAMPLES.get(name, 'split.shots=10 local.loop.steps=3000')}"
+        + "\n\n".join(f"    flawsmith {name} DATA --out DIR {settings}" for settings in EXAMPLES.get(name, (USUAL,)))
     )
 
 

@@ -31,7 +31,7 @@ PER_CLASS = 8
 
 @dataclass(frozen=True)
 class Painted:
-    """One painting as the generator gave it: the background's crop and the painted one (HWC), and the mask (HW)."""
+    """One painting as the generator gave it: the defect-free crop and the painted one (HWC), and the mask (HW)."""
 
     background: Image
     image: Image
@@ -44,6 +44,7 @@ class Overheard:
 
     def __init__(self, generator: Generator) -> None:
         self.generator, self.weights_sha256 = generator, generator.weights_sha256
+        self.takes_mask = generator.takes_mask
         self.heard: list[Painted] = []
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
@@ -54,11 +55,15 @@ class Overheard:
         """Paint, and keep what shows anything."""
         paintings = self.generator.paint(patches)
         self.heard += [
-            Painted(patch.background, painting.image, painting.mask, patch.label)
+            Painted(_bare(patch, painting), painting.image, painting.mask, patch.label)
             for patch, painting in zip(patches, paintings, strict=True)
             if painting.mask.any()
         ]
         return paintings
+
+
+def _bare(patch: Patch, painting: Painting) -> Image:
+    return patch.background if painting.bare is None else painting.bare
 
 
 def painted_by(shop: Workshop) -> list[Painted]:
