@@ -23,9 +23,18 @@ LOCAL = {
     "loop": {"steps": 25, "batch": 4, "device": "cpu", "checkpoint_seconds": 1000.0},
     "sampling": {"steps": 3, "refine_steps": 2},
 }
-TINY = {"local": LOCAL, "perlin": {"textures": 4, "texture_side": 48}}
+DDPM = {
+    "size_hw": [16, 16],
+    "net": {"widths": [8, 16], "blocks": 1, "attention": [1]},
+    "chain": {"steps": 20},
+    "loop": {"steps": 4, "batch": 2, "device": "cpu", "checkpoint_seconds": 1000.0},
+    "sampling": {"sampler": "euler_ancestral", "steps": 3, "batch": 2},
+}
+TINY = {"local": LOCAL, "ddpm": DDPM, "perlin": {"textures": 4, "texture_side": 48}}
 LEARNT = ("local",)
 """Generators whose mask comes out of a network: after a few steps it may be empty, and where it is not known before."""
+WHOLE = ("ddpm",)
+"""Generators of whole images: they are not told where, and read the mask off afterwards."""
 PASTING = ("copy_paste", "copy_paste_poisson", "cutmix")
 """Generators that paste training defects, and so cannot do a class that they have not seen."""
 KINDS = {
@@ -127,7 +136,7 @@ def test_depth_shape_and_channels_of_the_background_are_kept(name, channels, kin
         assert not np.shares_memory(painting.image, each.background)
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in LEARNT])
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*LEARNT, *WHOLE)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_mask_is_there_and_is_where_pixels_changed(name, kind, fitted):
     painter = generator(name).load(fitted(name))
@@ -140,6 +149,27 @@ def test_the_mask_is_there_and_is_where_pixels_changed(name, kind, fitted):
 
 
 @pytest.mark.parametrize("name", GENERATORS)
+def test_it_says_whether_it_can_be_told_where(name, fitted):
+    painter = generator(name).load(fitted(name))
+    assert painter.takes_mask == (name not in WHOLE)
+    for painting in painter.paint([patch(1), patch(2)]):
+        assert painting.whole == painting.approximate == (name in WHOLE)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_whole_image_takes_no_more_than_size_and_depth_from_the_background(name, fitted):
+    painter = generator(name).load(fitted(name))
+    given, other = patch(1), patch(2)
+    one = painter.paint([given])[0]
+    two = painter.paint([Patch(other.background, np.zeros_like(other.mask), given.label, given.seed)])[0]
+    assert same(one, two)
+    for each in (one.bare, one.shown):
+        assert each.shape == given.background.shape
+        assert each.dtype == given.background.dtype
+    assert painter.window((3.0, 4.0, 5.0, 6.0), (70, 90)) == (0, 0, 70, 90)
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in WHOLE])
 def test_far_from_what_was_asked_and_made_the_background_stays(name, fitted):
     painter = generator(name).load(fitted(name))
     given = [patch(seed, side=112) for seed in range(4)]
@@ -177,25 +207,27 @@ def test_a_model_is_safetensors_and_json_and_moves(name, fitted, tmp_path):
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     for path in files:
-        (moved / path.name).write_bytes(path.read_bytes())
+        target = moved / path.relative_to(fitted(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
         assert os.fsencode(fitted(name)) not in path.read_bytes()
     here, there = (generator(name).load(folder).paint([patch(1)])[0] for folder in (fitted(name), moved))
     assert same(here, there)
 
 
-@pytest.mark.parametrize("name", [*PASTING, *LEARNT])
+@pytest.mark.parametrize("name", [*PASTING, *LEARNT, *WHOLE])
 def test_a_class_not_learnt_is_refused_and_the_nearest_proposed(name, fitted):
     with pytest.raises(SettingsError, match="did you mean 'blowhole'"):
         generator(name).load(fitted(name)).paint([patch(1, label="blowhold")])
 
 
-@pytest.mark.parametrize("name", [*PASTING, *LEARNT])
+@pytest.mark.parametrize("name", [*PASTING, *LEARNT, *WHOLE])
 def test_without_defects_there_is_nothing_to_learn(name, worlds, tmp_path):
-    with pytest.raises(FlawsmithError, match="no defect masks"):
+    with pytest.raises(FlawsmithError, match=r"no defect (masks|images)"):
         fit_into(tmp_path / "model", name, worlds[3].labelled(GOOD))
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*PASTING, *LEARNT)])
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*PASTING, *LEARNT, *WHOLE)])
 def test_the_others_need_no_defects(name, worlds, tmp_path):
     painter = generator(name).load(fit_into(tmp_path / "model", name, worlds[3].labelled(GOOD)))
     assert painter.paint([patch(1, label="never seen")])[0].mask.any()

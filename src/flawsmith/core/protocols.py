@@ -24,9 +24,13 @@ def silent(task: str, done: int, total: int, note: str = "") -> None:
 class Generator(Protocol):
     """Paints defects into pieces of background. Each patch's seed alone decides its randomness: how patches are
     batched, or by how many workers, never changes a picture.
+
+    `takes_mask`: whether it can be told where the defect shall be. One that cannot is asked for one defect an image:
+    its window is the whole picture, and the mask of its patches is empty.
     """
 
     weights_sha256: str
+    takes_mask: bool
 
     def window(self, box_xyxy: tuple[float, float, float, float], size_hw: tuple[int, int]) -> Window:
         """Return the crop of the background that it wants to see to paint a defect into this box."""
@@ -57,9 +61,11 @@ class GeneratorFamily(Protocol):
 
 
 class Gate(Protocol):
-    """Scores one synthetic sample; higher is better. Fitted on training samples only."""
+    """Scores one synthetic sample; higher is better, None where there is nothing to score. Fitted on training samples
+    only.
+    """
 
-    def __call__(self, candidate: Any, context: Any) -> float: ...
+    def __call__(self, candidate: Any, context: Any) -> float | None: ...
 
 
 class Denoiser(Protocol):

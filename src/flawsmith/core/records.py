@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,14 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Defect:
-    """One defect instance: its class and its mask over the whole image (HW bool, at least one True pixel)."""
+    """One defect instance: its class and its mask over the whole image (HW bool, at least one True pixel).
+
+    `approximate` says that the mask is no more than near: drawn from a box, or proposed.
+    """
 
     label: str
     mask: Mask
+    approximate: bool = False
 
     def __post_init__(self) -> None:
         if self.mask.ndim != 2 or self.mask.dtype != np.bool_:
@@ -89,13 +93,14 @@ class MaskFile:
     """A mask on disk: pixels whose value is at least `threshold` (in the file's own units) belong to `label`.
 
     `value`, where given, selects the pixels equal to it instead: a number (instance or class-index masks), or red,
-    green and blue (masks with a colour per class).
+    green and blue (masks with a colour per class). `approximate` says that nobody has drawn the mask: it was proposed.
     """
 
     path: Path
     label: str
     threshold: int = 128
     value: int | tuple[int, int, int] | None = None
+    approximate: bool = False
 
 
 MaskSource = MaskFile | DrawnMask
@@ -190,7 +195,8 @@ def _mask_to_json(mask: MaskSource, root: Path) -> dict[str, Any]:
     plain = {"path": _relative(mask.path, root), "label": mask.label}
     if isinstance(mask, DrawnMask):
         return {**plain, **mask.numbers_to_json()}
-    return {**plain, "threshold": mask.threshold, "value": mask.value}
+    marked = {"approximate": True} if mask.approximate else {}
+    return {**plain, "threshold": mask.threshold, "value": mask.value, **marked}
 
 
 def _entry_from_json(data: Mapping[str, Any], root: Path) -> Entry:
@@ -201,7 +207,8 @@ def _entry_from_json(data: Mapping[str, Any], root: Path) -> Entry:
 def _mask_from_json(row: Mapping[str, Any], root: Path) -> MaskSource:
     if "kind" in row:
         return DrawnMask.from_json(root / row["path"], row)
-    return MaskFile(root / row["path"], row["label"], row["threshold"], _value(row["value"]))
+    approximate = row.get("approximate", False)
+    return MaskFile(root / row["path"], row["label"], row["threshold"], _value(row["value"]), approximate)
 
 
 def _value(value: Any) -> Any:
@@ -212,9 +219,9 @@ def _value(value: Any) -> Any:
 class Patch:
     """A request to paint one defect into a piece of background.
 
-    `background` is an HWC crop of a real good image at its own depth; `mask` (HW bool) is where the defect shall be;
-    `label` its class; `guide` the wished measures of the defect by name, in the units of `masks.guide`; `seed`
-    decides everything random about it.
+    `background` is an HWC crop of a real good image at its own depth; `mask` (HW bool) is where the defect shall be,
+    empty for a generator that takes none; `label` its class; `guide` the wished measures of the defect by name, in the
+    units of `masks.guide`; `seed` decides everything random about it.
     """
 
     background: Image
@@ -233,19 +240,32 @@ class Painting:
     """A painted patch: the crop with the defect (shape and depth of the background) and the defect's true mask.
 
     The mask may be empty: the painter then made nothing that can be seen. `source` is the id of the training image
-    whose defect it was made from, where there is one, and `shown` that defect as it was laid on the crop: what a copy
-    would look like.
+    whose defect it was made from, where there is one, and `shown` that defect as it was laid on the crop, or else the
+    training image that the painting resembles most: what a copy would look like.
+
+    `whole`: every pixel is the painter's own; otherwise those away from the mask give way to the background's.
+    `bare` is the defect-free picture that the painting is judged against, None the patch's own background.
+    `approximate`: the mask was proposed. `notes` is what else its birth record shall say, plain JSON data.
     """
 
     image: Image
     mask: Mask
     source: str | None = None
     shown: Image | None = None
+    whole: bool = False
+    bare: Image | None = None
+    approximate: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Birth:
-    """Where one synthetic image comes from: enough to make it again, byte for byte, and to tell it from a real one."""
+    """Where one synthetic image comes from: enough to make it again, byte for byte, and to tell it from a real one.
+
+    `background` says what has become of the photograph `background_id`: it was "kept", but for the defects; or every
+    pixel was "made" by the generator, and the photograph gave no more than size, depth and channels. A score is None
+    where the gate does not apply.
+    """
 
     id: str
     generator: str
@@ -254,8 +274,9 @@ class Birth:
     background_sha256: str
     seed: int
     defects: tuple[Mapping[str, Any], ...]
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float | None] = field(default_factory=dict)
     version: str = ""
+    background: Literal["kept", "made"] = "kept"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

@@ -24,8 +24,8 @@ def load_sample(entry: Entry) -> Sample:
     Raises ImageError where a file cannot be read or a mask has another size than the image.
     """
     image = read_image(entry.image)
-    masks = [(file.label, read_mask(file, image.shape[:2])) for file in entry.masks]
-    defects = tuple(Defect(label, mask) for label, mask in masks if mask.any())
+    masks = [(file, read_mask(file, image.shape[:2])) for file in entry.masks]
+    defects = tuple(Defect(file.label, mask, file.approximate) for file, mask in masks if mask.any())
     return Sample(entry.id, image, entry.label, defects)
 
 
@@ -53,7 +53,8 @@ def mask_content(mask: MaskSource) -> list[Any]:
     """Return what a mask is, as plain data, but for where it lies. Raises ImageError where its picture is not there."""
     if isinstance(mask, DrawnMask):
         return [mask.label, mask.numbers_to_json()]
-    return [_sha256(mask.path), mask.label, mask.threshold, mask.value]
+    marked = ["approximate"] if mask.approximate else []
+    return [_sha256(mask.path), mask.label, mask.threshold, mask.value, *marked]
 
 
 def identical_files(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:

@@ -39,10 +39,12 @@ LONE_LIKENESS = 0.8
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gates say of a candidate: every score, and a reason "gate: score < threshold" per gate not passed."""
+    """What the gates say of a candidate: every score (None: the gate does not apply), and a reason
+    "gate: score < threshold" per gate not passed.
+    """
 
     accepted: bool
-    scores: dict[str, float]
+    scores: dict[str, float | None]
     reasons: tuple[str, ...]
 
 
@@ -62,8 +64,8 @@ def judge(candidate: Candidate, context: GateContext) -> Verdict:
         raise DataError(unknown("defect class", candidate.label, context.thresholds))
     thresholds = context.thresholds[candidate.label]
     scores = {name: GATES[name](candidate, context) for name in GATES}
-    low = [name for name, score in scores.items() if score < thresholds[name]]
-    reasons = tuple(f"{name}: {scores[name]:.3g} < {thresholds[name]:.3g}" for name in low)
+    low = [(name, score) for name, score in scores.items() if score is not None and score < thresholds[name]]
+    reasons = tuple(f"{name}: {score:.3g} < {thresholds[name]:.3g}" for name, score in low)
     return Verdict(not low, scores, reasons)
 
 

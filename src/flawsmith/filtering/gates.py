@@ -19,14 +19,14 @@ from flawsmith.filtering.copies import Templates, likeness, likeness_as_laid
 
 @dataclass(frozen=True)
 class Candidate:
-    """One painted defect: crops of the background and of the result (HWC, same shape and depth), the mask asked for,
-    the mask that would be exported, its class, where the object is (None: everywhere), and the training defect that the
-    painting began with, laid on the same crop (None: nothing). Masks are HW bool.
+    """One painted defect: crops of the background and of the result (HWC, same shape and depth), the mask asked for
+    (None: none was), the mask that would be exported, its class, where the object is (None: everywhere), and the
+    training defect that the painting began with, laid on the same crop (None: nothing). Masks are HW bool.
     """
 
     background: Image
     painted: Image
-    asked: Mask
+    asked: Mask | None
     mask: Mask
     label: str
     foreground: Mask | None = None
@@ -76,14 +76,20 @@ class GateContext:
         return cls(data["thresholds"], templates)
 
 
-Gate = Callable[[Candidate, GateContext], float]
+Gate = Callable[[Candidate, GateContext], float | None]
+"""Returns None for a candidate to which it does not apply."""
 
 GATES = Registry[Gate]("gate")
 
 
 @GATES.register("mask_obeyed")
-def mask_obeyed(candidate: Candidate, context: GateContext) -> float:
-    """Return the overlap (IoU, 0 to 1) of the exported mask with the pixels that changed."""
+def mask_obeyed(candidate: Candidate, context: GateContext) -> float | None:
+    """Return the overlap (IoU, 0 to 1) of the exported mask with the pixels that changed.
+
+    It does not apply where no mask was asked for: one that was read off the change obeys it by construction.
+    """
+    if candidate.asked is None:
+        return None
     near = candidate.asked | candidate.mask
     return overlap(candidate.mask, changed_mask(candidate.background, candidate.painted, near))
 

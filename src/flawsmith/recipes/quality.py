@@ -23,7 +23,9 @@ def quality_stage(route: Route) -> Manifest:
 
     def work(out: Path) -> Mapping[str, Any]:
         made, births = chosen_synthetic(route), route.folder("generate") / "births"
-        background_of = {entry.id: read_json(births / f"{entry.id}.json")["background_id"] for entry in made}
+        rows = {entry.id: read_json(births / f"{entry.id}.json") for entry in made}
+        kept = {name: row for name, row in rows.items() if row.get("background", "kept") == "kept"}
+        background_of = {name: row["background_id"] for name, row in kept.items()}
         val = load_catalog(route.folder("split") / "val.json")
         material = Material(training_part(route), val, made, background_of, gap_px)
         found = assess(material, settings, out, progress=route.progress)

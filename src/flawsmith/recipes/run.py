@@ -95,6 +95,7 @@ def check_choices(settings: RunSettings) -> None:
         settings.data.groups,
         settings.captions.like,
         settings.local.start,
+        settings.ddpm.start,
         settings.quality.weights,
         settings.quality.lpips_weights,
     ):

@@ -16,6 +16,7 @@ from flawsmith.generators.classical.settings import (
     PerlinSettings,
     PoissonSettings,
 )
+from flawsmith.generators.ddpm.settings import DdpmSettings
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.proof.quality.settings import QualitySettings
 from flawsmith.proof.settings import ProofSettings
@@ -64,6 +65,7 @@ class RunSettings(Settings):
     captions: CaptionSettings = CaptionSettings()
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
+    ddpm: DdpmSettings = DdpmSettings()
     copy_paste: PasteSettings = PasteSettings()
     copy_paste_poisson: PoissonSettings = PoissonSettings()
     cutmix: CutMixSettings = CutMixSettings()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flawsmith.core.files import read_json, sha256_file, write_json, write_text
+from flawsmith.core.errors import SettingsError
+from flawsmith.core.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
 from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
 from flawsmith.data.loading import load_catalog, load_sample
@@ -67,7 +68,7 @@ def fit_stage(route: Route) -> Manifest:
     }
     inputs = {"split": route.digest("split")}
     if start is not None:  # what the file holds counts, not where it lies
-        inputs["start"] = sha256_file(start)
+        inputs["start"] = sha256_json(sha256_tree(start)) if start.is_dir() else sha256_file(start)
     return route.do("fit", chosen, inputs, work)
 
 
@@ -93,13 +94,28 @@ def filter_stage(route: Route) -> Manifest:
         kept, dropped = [], []
         for entry in catalog:
             scores = read_json(route.folder("generate") / "births" / f"{entry.id}.json")["scores"]
-            low = [f"{gate}: {scores[gate]:.3g}" for gate, least in settings.least.items() if scores[gate] < least]
+            low = _below(scores, settings.least)
             kept.append(entry.id) if not low else dropped.append({"id": entry.id, "reasons": low})
         write_json(out / "accepted.json", kept)
         write_json(out / "rejected.json", dropped)
         return {"accepted": len(kept), "rejected": len(dropped)}
 
     return route.do("filter", settings.model_dump(mode="json"), {"generate": route.digest("generate")}, work)
+
+
+def _below(scores: Mapping[str, float | None], least: Mapping[str, float]) -> list[str]:
+    """Return "gate: score" of each score that lies below its wished least. Raises SettingsError where there is none."""
+    found = []
+    for gate, wanted in least.items():
+        score = scores[gate]
+        if score is None:
+            raise SettingsError(
+                f"filter.least: the gate {gate!r} does not apply to images of this generator, which was told no mask: "
+                "leave it out"
+            )
+        if score < wanted:
+            found.append(f"{gate}: {score:.3g}")
+    return found
 
 
 def export_stage(route: Route) -> Manifest:

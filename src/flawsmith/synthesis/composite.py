@@ -20,11 +20,15 @@ class CompositeSettings(Settings):
 
 
 def composite(image: Image, window: Window, painting: Painting, settings: CompositeSettings) -> Image:
-    """Return a copy of `image` (HWC) with the painting blended in around its mask.
+    """Return a copy of `image` (HWC) with the painting blended in around its mask, or in place of the window's pixels
+    where it is one of the whole.
 
-    Pixels further from the mask than `core_px + feather_px` keep their exact values.
+    Blended, pixels further from the mask than `core_px + feather_px` keep their exact values.
     """
     result = image.copy()
+    if painting.whole:
+        window.cut(result)[:] = painting.image
+        return result
     if not painting.mask.any():
         return result
     alpha = feather(painting.mask, settings.core_px, settings.feather_px)[..., None]

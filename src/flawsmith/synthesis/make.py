@@ -52,6 +52,11 @@ class Draft:
     trial: Candidate | None = None
     """The defect painted last, cut out: what a log of rejected samples shows."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether a painting has taken the place of the whole background."""
+        return any(painting.whole for _, painting in self.laid)
+
 
 @dataclass(frozen=True)
 class Made:
@@ -94,7 +99,8 @@ class Workshop:
     def _begin(self, wanted: Order) -> Draft:
         rng = stream(wanted.seed, "background")
         entry = self.backgrounds.entries[int(rng.integers(len(self.backgrounds)))]
-        return Draft(wanted, entry, drawn_labels(wanted, self.kit.bank.labels, self.plan))
+        labels = drawn_labels(wanted, self.kit.bank.labels, self.plan)
+        return Draft(wanted, entry, labels if self.generator.takes_mask else labels[:1])
 
     def _allowed(self, image: Image) -> Mask:
         """Return where defects may lie: in the region given, or on the object, or anywhere."""
@@ -113,8 +119,10 @@ class Workshop:
 
     def _site(self, draft: Draft, number: int) -> Site | None:
         """Return where and what to paint next, or None where no further defect finds a place."""
-        label, rng = draft.labels[number], stream(draft.order.seed, "defect", number)
         background = load_sample(draft.background).image
+        if not self.generator.takes_mask:
+            return self._anywhere(draft, number, background)
+        label, rng = draft.labels[number], stream(draft.order.seed, "defect", number)
         foreground = self._allowed(background)
         image, defects = self._painted(draft, background)
         taken = [dilate(defect.mask, CLEARANCE_PX) for defect in defects]
@@ -131,9 +139,16 @@ class Workshop:
         top, left = spot.top - window.top, spot.left - window.left
         mask[top : top + height, left : left + width] = spot.mask
         guide = self.kit.guides.draw(label, rng, self.plan.wishes) if self.plan.guided else {}
-        seed = derive_seed(draft.order.seed, "paint", number)
-        patch = Patch(window.cut(image).copy(), mask, label, seed, guide)
+        patch = Patch(window.cut(image).copy(), mask, label, _paint_seed(draft, number), guide)
         return Site(window, patch, window.cut(foreground).copy())
+
+    def _anywhere(self, draft: Draft, number: int, background: Image) -> Site:
+        """Return the site for a generator that decides itself where the defect goes."""
+        height, width = background.shape[:2]
+        window = self.generator.window((0.0, 0.0, float(width), float(height)), (height, width))
+        mask = np.zeros(window.size_hw, bool)
+        patch = Patch(window.cut(background).copy(), mask, draft.labels[number], _paint_seed(draft, number))
+        return Site(window, patch, window.cut(self._allowed(background)).copy())
 
     def _spot(self, foreground: Mask, label: str, rng: np.random.Generator, taken: Mask | None) -> PlacedMask:
         """Return a shape with a place for it; one that fits nowhere gives way to the next, up to a DataError."""
@@ -147,9 +162,10 @@ class Workshop:
         patch = site.patch
         whole = Window(0, 0, *site.window.size_hw)
         painted = composite(patch.background, whole, painting, self.kit_settings.composite)
-        return Candidate(
-            patch.background, painted, patch.mask, painting.mask, patch.label, site.foreground, painting.shown
-        )
+        asked = patch.mask if self.generator.takes_mask else None
+        bare = patch.background if painting.bare is None else painting.bare
+        foreground = site.foreground if painting.bare is None else self._allowed(painting.bare)
+        return Candidate(bare, painted, asked, painting.mask, patch.label, foreground, painting.shown)
 
     def _painted(self, draft: Draft, image: Image) -> tuple[Image, list[Defect]]:
         """Return the background with the paintings made so far, and their defects."""
@@ -159,7 +175,7 @@ class Workshop:
             if painting.mask.any():
                 mask = np.zeros(image.shape[:2], bool)
                 site.window.cut(mask)[:] = painting.mask
-                defects.append(Defect(site.patch.label, mask))
+                defects.append(Defect(site.patch.label, mask, painting.approximate))
         return image, defects
 
     def _finish(self, draft: Draft) -> Made:
@@ -174,6 +190,7 @@ class Workshop:
             defects=tuple(_birth_row(site, painting) for site, painting in draft.laid),
             scores=_worst(draft.verdicts),
             version=__version__,
+            background="made" if draft.is_whole else "kept",
         )
         accepted = bool(defects) and (not self.judged or all(verdict.accepted for verdict in draft.verdicts))
         reasons = tuple(dict.fromkeys(reason for verdict in draft.verdicts for reason in verdict.reasons))
@@ -183,9 +200,19 @@ class Workshop:
 def _birth_row(site: Site, painting: Painting) -> dict[str, Any]:
     guide = {name: round(float(value), 6) for name, value in site.patch.guide.items()}
     row = {"label": site.patch.label, "window": list(site.window), "seed": site.patch.seed, "guide": guide}
-    return row if painting.source is None else {**row, "source": painting.source}
+    source = {} if painting.source is None else {"source": painting.source}
+    marked = {"mask": "proposed"} if painting.approximate else {}
+    return {**row, **source, **marked, **painting.notes}
 
 
-def _worst(verdicts: Sequence[Verdict]) -> Mapping[str, float]:
-    names = [name for verdict in verdicts for name in verdict.scores]
-    return {name: round(min(verdict.scores[name] for verdict in verdicts), 6) for name in dict.fromkeys(names)}
+def _paint_seed(draft: Draft, number: int) -> int:
+    return derive_seed(draft.order.seed, "paint", number)
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Mapping[str, float | None]:
+    """Return the least score of each gate, None for one that applies to no defect."""
+    found: dict[str, list[float]] = {}
+    for verdict in verdicts:
+        for name, score in verdict.scores.items():
+            found.setdefault(name, []).extend([] if score is None else [score])
+    return {name: round(min(scores), 6) if scores else None for name, scores in found.items()}

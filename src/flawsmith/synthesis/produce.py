@@ -92,12 +92,12 @@ def _write(made: Made, out: Path) -> None:
     write_json(_record_path(out / "log", made.order), row)
 
 
-def _write_masks(made: Made, out: Path) -> list[dict[str, str]]:
+def _write_masks(made: Made, out: Path) -> list[dict[str, Any]]:
     rows = []
     for number, defect in enumerate(made.defects):
         name = f"masks/{made.order.id}_{number}.png"
         write_mask(out / name, defect.mask)
-        rows.append({"path": name, "label": defect.label})
+        rows.append({"path": name, "label": defect.label, "approximate": defect.approximate})
     return rows
 
 
@@ -110,7 +110,7 @@ def _conclude(out: Path, quota: Mapping[str, int], settings: ProduceSettings) ->
             often = ", ".join(f"{name} {count}" for name, count in reasons.most_common(3)) or "none"
             raise QuotaError(
                 f"{label}: {accepted[label]} of {wanted} images accepted after {settings.most_attempts} attempts each; "
-                f"rejected most often by: {often}. Train the generator longer (local.loop.steps), "
+                f"rejected most often by: {often}. Train the generator longer (for the local one local.loop.steps), "
                 "keep less of its examples where they are copied (local.sampling.example_noise), or loosen these gates"
             )
     write_text(out / "gates.jsonl", "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
@@ -128,7 +128,9 @@ def synthetic_catalog(out: Path, rows: Sequence[Mapping[str, Any]]) -> Catalog:
             image=out / "images" / f"{row['id']}.png",
             label=row["label"],
             group=row["group"],
-            masks=tuple(MaskFile(out / mask["path"], mask["label"]) for mask in row["masks"]),
+            masks=tuple(
+                MaskFile(out / mask["path"], mask["label"], approximate=mask["approximate"]) for mask in row["masks"]
+            ),
             split="train",
         )
         for row in rows

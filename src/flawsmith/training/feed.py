@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from flawsmith.core.errors import ImageError
 
@@ -42,6 +43,23 @@ def to_image(x_NCHW: Tensor, dtype: DTypeLike) -> NDArray[Any]:
     top = _top(np.dtype(dtype))
     unit = x_NCHW.detach().to("cpu", torch.float64).add(1).mul(top / 2).add(0.5).floor().clamp(0, top)
     return np.ascontiguousarray(unit.permute(0, 2, 3, 1).numpy().astype(dtype))
+
+
+def resized(x_NCHW: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Return images at another size (bicubic, averaged where they shrink), within [-1, 1]."""
+    if tuple(x_NCHW.shape[2:]) == tuple(size_hw):
+        return x_NCHW
+    return F.interpolate(x_NCHW, size_hw, mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def in_channels(x_NCHW: Tensor, channels: int) -> Tensor:
+    """Return images with 1 or 3 channels, by the same rules as `to_tensor`."""
+    if x_NCHW.shape[1] == channels:
+        return x_NCHW
+    if channels == 3:
+        return x_NCHW.expand(-1, 3, -1, -1)
+    luma = torch.from_numpy(_GREY_FROM_RGB).to(x_NCHW).reshape(1, 3, 1, 1)
+    return (x_NCHW * luma).sum(1, keepdim=True)
 
 
 def _floats(image: NDArray[Any], channels: int) -> NDArray[np.float32]:

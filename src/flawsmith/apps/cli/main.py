@@ -84,7 +84,8 @@ def _help(name: str, summary: str) -> str:
         f"{summary}\n\nStages already done on the same inputs are skipped; a killed one resumes. Any setting can be "
         f"given as key=value or --key value, with the names that --print-config shows.\n\n"
         f"Examples:\n\n    flawsmith {name} DATA --out DIR\n\n"
-        f"    flawsmith {name} DATA --out DIR split.shots=10 local.loop.steps=3000"
+        f"    flawsmith {name} DATA --out DIR split.shots=10 local.loop.steps=3000\n\n"
+        f"    flawsmith {name} DATA --out DIR generator=ddpm ddpm.epochs=1300"
     )
 
 

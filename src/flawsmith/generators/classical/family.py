@@ -47,6 +47,7 @@ class ClassicalGenerator(Generic[Options]):
     painter: Callable[[Patch, Bank, Options, np.random.Generator], Painting]
     needs_class: bool
     weights_sha256: str
+    takes_mask: bool = True
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
         """Return a square crop of twice the box's longer side and a margin, kept inside the image."""

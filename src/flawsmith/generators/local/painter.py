@@ -44,6 +44,8 @@ MOST_PATCHES = 64
 class LocalPainter:
     """A trained local generator. The class "good" removes a defect: it paints background under the mask."""
 
+    takes_mask = True
+
     def __init__(
         self,
         net: LocalNet,

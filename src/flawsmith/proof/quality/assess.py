@@ -36,7 +36,7 @@ SEEN_IN_TRAINING = (
 class Material:
     """What is compared: real training and validation images, synthetic ones, and the id of each one's background.
 
-    Pixels further than `gap_px` from a mask must be the background's.
+    Pixels further than `gap_px` from a mask must be the background's. Images made whole have no background.
     """
 
     train: Catalog

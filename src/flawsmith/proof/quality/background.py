@@ -21,10 +21,12 @@ def against_backgrounds(
 ) -> dict[str, Any]:
     """Compare synthetic images with the training images they were made from, further than `gap_px` from their masks.
 
-    `background_of` maps an image's id to its background's. The largest error, a share of the full range, is over all
-    images, of which those without any are counted; similarities are over at most `most`, fewer where they are large.
+    `background_of` maps an image's id to its background's; others are left out. The largest error, a share of the full
+    range, is over all images, of which those without any are counted; similarities are over at most `most`, fewer where
+    they are large.
     """
     bare = {entry.id: entry for entry in train}
+    made = made.with_entries(entry for entry in made if entry.id in background_of)
 
     def pair(entry: Entry) -> tuple[Sample, Image]:
         return load_sample(entry), load_sample(bare[background_of[entry.id]]).image
