@@ -24,9 +24,7 @@ def betas(schedule: BetaSchedule, steps: int, first: float = 1e-4, last: float =
     [0.1, 0.2, 0.3]
     """
     if steps < 2 or not 0 < first < last < 1:
-        raise SettingsError(
-            f"got {steps} steps from {first} to {last}: expected at least two, and 0 < first < last < 1"
-        )
+        raise SettingsError(f"got {steps} steps from {first} to {last}: expected at least two, 0 < first < last < 1")
     if schedule == "linear":
         return torch.linspace(first, last, steps, dtype=torch.float64)
     if schedule == "scaled_linear":
