@@ -21,7 +21,7 @@ class AutoencoderSettings(Settings):
     net: VqVaeSettings = VqVaeSettings()
     commitment: float = Field(0.25, ge=0, description="weight of the vectors' distance from their codes in the loss")
     epochs: int | None = Field(
-        None, ge=1, description="passes over the training pictures (the paper: 50); decides loop.steps where given"
+        None, ge=1, description="passes over the defect images (the paper: 50); decides loop.steps where given"
     )
     loop: LoopSettings = LoopSettings(steps=3000, batch=8, learning_rate=4e-4)
 
@@ -43,7 +43,7 @@ class LatentNetSettings(Settings):
 
     widths: tuple[int, ...] = Field((64, 128, 256), min_length=1, description="channels per size, each half the last")
     blocks: int = Field(2, ge=1, description="residual blocks per size")
-    embedding: int = Field(256, ge=16)
+    embedding: int = Field(256, ge=16, description="length of the vectors that step, name and place become")
     told: Literal["middle", "everywhere"] = Field(
         "middle", description="which blocks are told name and place: the middle one (the paper) or every one"
     )
