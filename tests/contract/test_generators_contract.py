@@ -30,10 +30,19 @@ DDPM = {
     "loop": {"steps": 4, "batch": 2, "device": "cpu", "checkpoint_seconds": 1000.0},
     "sampling": {"sampler": "euler_ancestral", "steps": 3, "batch": 2},
 }
-TINY = {"local": LOCAL, "ddpm": DDPM, "perlin": {"textures": 4, "texture_side": 48}}
+LATENT = {
+    "size_hw": [16, 16],
+    "autoencoder": {"net": {"widths": [8, 8], "codes": 16}, "loop": {**DDPM["loop"], "steps": 20}},
+    "net": {"widths": [8, 16], "blocks": 1, "embedding": 16},
+    "chain": {"steps": 20},
+    "loop": DDPM["loop"],
+    "checkpoints": {"images": 1},
+    "sampling": {"sampler": "euler_ancestral", "steps": 3, "batch": 2},
+}
+TINY = {"local": LOCAL, "ddpm": DDPM, "latent": LATENT, "perlin": {"textures": 4, "texture_side": 48}}
 LEARNT = ("local",)
 """Generators whose mask comes out of a network: after a few steps it may be empty, and where it is not known before."""
-WHOLE = ("ddpm",)
+WHOLE = ("ddpm", "latent")
 """Generators of whole images: they are not told where, and read the mask off afterwards."""
 PASTING = ("copy_paste", "copy_paste_poisson", "cutmix")
 """Generators that paste training defects, and so cannot do a class that they have not seen."""

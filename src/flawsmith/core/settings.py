@@ -79,6 +79,30 @@ def nested_model(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+def path_fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the fields that hold the path of a file or folder, nested ones too, as pydantic's `exclude` takes them."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        inner = nested_model(field.annotation)
+        if inner is not None and path_fields(inner):
+            found[name] = path_fields(inner)
+        elif Path in (field.annotation, *get_args(field.annotation)):
+            found[name] = True
+    return found
+
+
+def given_paths(settings: BaseModel) -> dict[str, Path]:
+    """Return every file and folder that settings name, by the dotted name of the setting."""
+    found: dict[str, Path] = {}
+    for name, inner in path_fields(type(settings)).items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel) and inner is not True:
+            found |= {f"{name}.{part}": path for part, path in given_paths(value).items()}
+        elif isinstance(value, Path):
+            found[name] = value
+    return found
+
+
 def to_yaml(settings: BaseModel) -> str:
     """Return the resolved settings as YAML that `resolve` reads back to an equal object."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

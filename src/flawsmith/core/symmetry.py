@@ -30,6 +30,13 @@ class View(NamedTuple):
         return mirrored[::-1] if self.swapped else mirrored
 
 
+def views(symmetry: Symmetry) -> tuple[View, ...]:
+    """Return every view a symmetry allows, the picture as it is first."""
+    both = (1, -1) if symmetry != "none" else (1,)
+    swaps = (False, True) if symmetry == "square" else (False,)
+    return tuple(View(down, across, swapped) for swapped in swaps for down in both for across in both)
+
+
 def draw_view(symmetry: Symmetry, rng: np.random.Generator) -> View:
     """Draw one of the views a symmetry allows, each as likely as another."""
     down, across = (int(step) for step in (rng.choice((1, -1), 2) if symmetry != "none" else (1, 1)))

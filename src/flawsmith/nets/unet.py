@@ -42,14 +42,14 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """Run the network."""
+    def forward(self, x: Tensor, embedding: Tensor, *, amid: Tensor | None = None) -> Tensor:
+        """Run the network; `amid` (N, E) is added to the embedding in the middle block alone."""
         x = self.enter(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level, stack in enumerate(self.down):
             x = _run(stack, x if level == 0 else F.avg_pool2d(x, 2), embedding)
             skips.append(x)
-        x = self.middle(self.middle_attention(x), embedding)
+        x = self.middle(self.middle_attention(x), embedding if amid is None else embedding + amid)
         for level in reversed(range(len(self.up))):
             x = _run(self.up[level], torch.cat([x, skips[level]], 1), embedding)
             if level:

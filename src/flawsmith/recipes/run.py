@@ -11,7 +11,7 @@ from flawsmith.core.errors import SettingsError
 from flawsmith.core.files import read_json, write_text
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.registry import unknown
-from flawsmith.core.settings import resolve, to_yaml, validated
+from flawsmith.core.settings import given_paths, resolve, to_yaml, validated
 from flawsmith.recipes.choosing import LEARNED
 from flawsmith.recipes.route import Route
 from flawsmith.recipes.settings import RunSettings
@@ -96,19 +96,9 @@ def check_choices(settings: RunSettings) -> None:
         ("format", settings.export.formats, WRITERS),
         ("gate", settings.filter.least, (*GATES, *SET_GATES)),
     ]
-    for path in (
-        settings.kit.region,
-        settings.kit.own_masks,
-        settings.data.groups,
-        settings.filter.by_hand,
-        settings.captions.like,
-        settings.local.start,
-        settings.ddpm.start,
-        settings.quality.weights,
-        settings.quality.lpips_weights,
-    ):
-        if path is not None and not path.exists():
-            raise SettingsError(f"{path} does not exist: give the path of a file or folder that does")
+    for name, path in given_paths(settings).items():
+        if not path.exists():
+            raise SettingsError(f"{name}: {path} does not exist: give the path of a file or folder that does")
     for kind, names, known in chosen:
         for name in names:
             if name not in known:

@@ -17,6 +17,7 @@ from flawsmith.generators.classical.settings import (
     PoissonSettings,
 )
 from flawsmith.generators.ddpm.settings import DdpmSettings
+from flawsmith.generators.latent.settings import LatentSettings
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.proof.quality.settings import QualitySettings
 from flawsmith.proof.settings import ProofSettings
@@ -69,6 +70,7 @@ class RunSettings(Settings):
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
     ddpm: DdpmSettings = DdpmSettings()
+    latent: LatentSettings = LatentSettings()
     copy_paste: PasteSettings = PasteSettings()
     copy_paste_poisson: PoissonSettings = PoissonSettings()
     cutmix: CutMixSettings = CutMixSettings()

@@ -8,6 +8,7 @@ from typing import Any
 
 from flawsmith.core.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
 from flawsmith.core.records import GOOD, Catalog
+from flawsmith.core.settings import given_paths, path_fields
 from flawsmith.core.store import Manifest
 from flawsmith.data.loading import load_catalog, load_sample
 from flawsmith.data.lookalikes import join_groups
@@ -69,7 +70,6 @@ def fit_stage(route: Route) -> Manifest:
     """Learn the generator from the training part."""
     settings = route.settings
     family = family_settings(settings, settings.generator)
-    start = getattr(family, "start", None)
     kit_stage(route)
 
     def work(out: Path) -> Mapping[str, Any]:
@@ -80,11 +80,11 @@ def fit_stage(route: Route) -> Manifest:
     chosen = {
         "generator": settings.generator,
         "seed": settings.seed,
-        "settings": family.model_dump(mode="json", exclude={"start", "sampling", *_unset(family, "checkpoints")}),
+        "settings": family.model_dump(mode="json", exclude={**path_fields(type(family)), "sampling": True}),
     }
     inputs = {"split": route.digest("split")}
-    if start is not None:  # what the file holds counts, not where it lies
-        inputs["start"] = sha256_json(sha256_tree(start)) if start.is_dir() else sha256_file(start)
+    for name, path in given_paths(family).items():  # what the file holds counts, not where it lies
+        inputs[name] = sha256_json(sha256_tree(path)) if path.is_dir() else sha256_file(path)
     return route.do("fit", chosen, inputs, work)
 
 

@@ -1,12 +1,14 @@
 """Settings: defaults, a file, overrides; every mistake is named, and the nearest name proposed."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from flawsmith.core.errors import SettingsError
-from flawsmith.core.settings import Settings, nested_model, resolve, to_yaml, validated
+from flawsmith.core.settings import Settings, given_paths, nested_model, path_fields, resolve, to_yaml, validated
 
 
 class Net(Settings):
@@ -124,3 +126,22 @@ def test_the_model_inside_an_annotation_is_found():
     assert nested_model(Net | None) is Net
     assert nested_model(int) is None
     assert nested_model(dict[str, float]) is None
+
+
+class Files(Settings):
+    one: Path | None = None
+    count: int = 1
+
+
+class Given(Settings):
+    start: Path | None = None
+    name: str = "x"
+    files: Files = Files()
+
+
+def test_paths_are_found_wherever_they_stand():
+    assert path_fields(Given) == {"start": True, "files": {"one": True}}
+    assert given_paths(Given()) == {}
+    chosen = Given(start=Path("a"), files={"one": Path("b/c")})
+    assert given_paths(chosen) == {"start": Path("a"), "files.one": Path("b/c")}
+    assert chosen.model_dump(mode="json", exclude=path_fields(Given)) == {"name": "x", "files": {"count": 1}}

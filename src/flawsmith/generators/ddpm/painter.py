@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.geometry import Window
-from flawsmith.core.records import Box, Image, Painting, Patch
+from flawsmith.core.records import Box, Painting, Patch
 from flawsmith.core.registry import unknown
 from flawsmith.diffusion.chain import Chain, Stepwise, fixed_batches
 from flawsmith.diffusion.samplers import SAMPLERS, per_image_noise
 from flawsmith.generators.ddpm.settings import DdpmSamplingSettings
-from flawsmith.generators.gallery import Gallery, as_tensor, mask_at
-from flawsmith.training.feed import in_channels, resized, to_image
+from flawsmith.generators.gallery import Gallery
+from flawsmith.generators.whole import whole_painting
 
 
 class DdpmPainter:
@@ -53,7 +52,7 @@ class DdpmPainter:
             numbers = [number for number, patch in enumerate(patches) if patch.label == label]
             drawn = self.draw(label, [patches[number].seed for number in numbers])
             for number, picture_CHW in zip(numbers, drawn, strict=True):
-                paintings[number] = self._painting(patches[number], picture_CHW)
+                paintings[number] = whole_painting(picture_CHW, patches[number], self.gallery, {})
         return [paintings[number] for number in range(len(patches))]
 
     @torch.inference_mode()
@@ -67,25 +66,3 @@ class DdpmPainter:
         denoiser = self.chain.denoiser(fixed_batches(self.networks[label], self.sampling.batch))
         start = self.chain.start(noise(), sigmas)
         return SAMPLERS[self.sampling.sampler](denoiser, start, sigmas, noise=noise).clamp(-1, 1).cpu()
-
-    def _painting(self, patch: Patch, picture_CHW: Tensor) -> Painting:
-        small = to_image(picture_CHW[None], np.uint16)[0]
-        mask, number = self.gallery.proposal(small)
-        bare, alike = self.gallery.goods[number], self.gallery.alike(small, patch.label)
-        like = patch.background
-        return Painting(
-            image=_at_camera(picture_CHW[None], like),
-            mask=mask_at(mask, (like.shape[0], like.shape[1])),
-            shown=_at_camera(as_tensor([alike]), like),
-            whole=True,
-            bare=_at_camera(as_tensor([bare]), like),
-            approximate=True,
-            notes={"mask_against": bare.id, "mask_agreement": self.gallery.level.agreement, "resembles": alike.id},
-        )
-
-
-def _at_camera(picture_1CHW: Tensor, like: Image) -> Image:
-    """Return a picture at the size, in the channels and of the depth of a photograph (HWC)."""
-    large = resized(in_channels(picture_1CHW, like.shape[2]), (like.shape[0], like.shape[1]))
-    picture: Image = to_image(large, like.dtype)[0]
-    return picture
