@@ -9,6 +9,7 @@ from flawsmith.core.settings import Settings
 from flawsmith.data.coordinates.settings import CaptionSettings
 from flawsmith.data.demo.settings import DemoSettings
 from flawsmith.data.splits import SplitSettings
+from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
 from flawsmith.generators.classical.settings import (
     CutMixSettings,
     CutPasteSettings,
@@ -64,6 +65,7 @@ class RunSettings(Settings):
     captions: CaptionSettings = CaptionSettings()
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
+    anomalydiffusion: AnomalyDiffusionSettings = AnomalyDiffusionSettings()
     copy_paste: PasteSettings = PasteSettings()
     copy_paste_poisson: PoissonSettings = PoissonSettings()
     cutmix: CutMixSettings = CutMixSettings()
