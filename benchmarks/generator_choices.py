@@ -23,8 +23,7 @@ from torch import Tensor
 
 from flawsmith.core.settings import resolve
 from flawsmith.data.loading import load_catalog
-from flawsmith.generators.local.crops import palette_of
-from flawsmith.generators.local.family import load_crops
+from flawsmith.generators.crops.bank import load_crops, palette_of
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.settings import LocalSettings

@@ -20,15 +20,14 @@ from common import append, origin
 
 from flawsmith.core.records import GOOD, Image, Mask
 from flawsmith.data.loading import load_catalog, load_sample
-from flawsmith.generators.local.crops import palette_of
+from flawsmith.generators.crops.bank import load_crops, palette_of
+from flawsmith.generators.crops.palette import Palette
+from flawsmith.generators.crops.tone import plate_of
 from flawsmith.generators.local.examples import cut_examples
-from flawsmith.generators.local.family import load_crops
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
-from flawsmith.generators.local.palette import Palette
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
-from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE
 from flawsmith.synthesis.kit import Kit, KitSettings
 from flawsmith.synthesis.make import Workshop

@@ -1,7 +1,8 @@
 """Every generator family, imported: import this module where a family is needed, and only there (it pulls torch)."""
 
 from flawsmith.core.protocols import GeneratorFamily
-from flawsmith.generators.classical import family as _classical  # noqa: F401 (registers its families)
+from flawsmith.generators.anomalydiffusion import family as _anomalydiffusion  # noqa: F401 (registers its families)
+from flawsmith.generators.classical import family as _classical  # noqa: F401
 from flawsmith.generators.ddpm import family as _ddpm  # noqa: F401
 from flawsmith.generators.latent import family as _latent  # noqa: F401
 from flawsmith.generators.local import family as _local  # noqa: F401

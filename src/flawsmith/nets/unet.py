@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from flawsmith.nets.attention import Context, CrossAttention
 from flawsmith.nets.blocks import ResidualBlock, SelfAttention, groups_of
 
 
@@ -17,11 +18,20 @@ class UNet(nn.Module):
     """Map (N, channels_in, S, S) and an embedding (N, E) to (N, channels_out, S, S).
 
     `widths` are the channels per level, each level half the size of the one above; S must be divisible by
-    `patch` * 2 ** (levels - 1). Self-attention sits at the bottom only.
+    `patch` * 2 ** (levels - 1). Self-attention sits at the bottom only; with `tokens`, the length of a token, every
+    level looks at those of a context too, by cross-attention with low-rank additions of `rank` (0: none).
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, widths: tuple[int, ...], blocks: int, embedding: int, patch: int = 2
+        self,
+        channels_in: int,
+        channels_out: int,
+        widths: tuple[int, ...],
+        blocks: int,
+        embedding: int,
+        patch: int = 2,
+        tokens: int = 0,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         self.patch = patch
@@ -36,22 +46,30 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             _stack(under + width, width, blocks, embedding) for under, width in zip(below, widths, strict=True)
         )
+        looking = widths if tokens else ()
+        self.down_look, self.up_look = (
+            nn.ModuleList(CrossAttention(width, tokens, rank) for width in looking) for _ in range(2)
+        )
         width = widths[0]
         self.norm = nn.GroupNorm(groups_of(width), width)
         self.leave = nn.Conv2d(width, channels_out * patch**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, embedding: Tensor, *, amid: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, embedding: Tensor, context: Context | None = None, *, amid: Tensor | None = None
+    ) -> Tensor:
         """Run the network; `amid` (N, E) is added to the embedding in the middle block alone."""
         x = self.enter(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level, stack in enumerate(self.down):
             x = _run(stack, x if level == 0 else F.avg_pool2d(x, 2), embedding)
+            x = x if context is None else self.down_look[level](x, context)
             skips.append(x)
         x = self.middle(self.middle_attention(x), embedding if amid is None else embedding + amid)
         for level in reversed(range(len(self.up))):
             x = _run(self.up[level], torch.cat([x, skips[level]], 1), embedding)
+            x = x if context is None else self.up_look[level](x, context)
             if level:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         return F.pixel_shuffle(self.leave(F.silu(self.norm(x))), self.patch)

@@ -9,6 +9,7 @@ from flawsmith.core.settings import Settings
 from flawsmith.data.coordinates.settings import CaptionSettings
 from flawsmith.data.demo.settings import DemoSettings
 from flawsmith.data.splits import SplitSettings
+from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
 from flawsmith.generators.classical.settings import (
     CutMixSettings,
     CutPasteSettings,
@@ -69,6 +70,7 @@ class RunSettings(Settings):
     captions: CaptionSettings = CaptionSettings()
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
+    anomalydiffusion: AnomalyDiffusionSettings = AnomalyDiffusionSettings()
     ddpm: DdpmSettings = DdpmSettings()
     latent: LatentSettings = LatentSettings()
     copy_paste: PasteSettings = PasteSettings()

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.records import GOOD, Defect, Patch, Sample
-from flawsmith.generators.local.crops import CropBank, defect_views, loosen, palette_of
-from flawsmith.generators.local.net import Condition, LocalNet, region_of
+from flawsmith.diffusion.inpainting import region_of
+from flawsmith.generators.crops.bank import CropBank, defect_views, loosen, palette_of
+from flawsmith.generators.crops.palette import Palette
+from flawsmith.generators.crops.scales import RATIO, pyramid, shrink_mask
+from flawsmith.generators.crops.tone import plate_of
+from flawsmith.generators.local.net import Condition, LocalNet
 from flawsmith.generators.local.painter import LocalPainter
-from flawsmith.generators.local.palette import Palette
-from flawsmith.generators.local.scales import RATIO, pyramid, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
 from flawsmith.generators.local.start import begin_with
-from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.weights import save_net
 

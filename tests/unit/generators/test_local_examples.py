@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from flawsmith.core.errors import StageError
 from flawsmith.core.records import GOOD, Defect, Patch, Sample
 from flawsmith.data.demo import DemoSettings, write_demo
+from flawsmith.generators.crops.scales import shrink, shrink_mask
+from flawsmith.generators.crops.tone import plate_of
 from flawsmith.generators.local.examples import Example, cut_examples, lay_under, load_examples, save_examples
 from flawsmith.generators.local.family import EXAMPLES, LOCAL, WEIGHTS
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
-from flawsmith.generators.local.scales import shrink, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
-from flawsmith.generators.local.tone import plate_of
 from flawsmith.masks.guide import GUIDE
 from flawsmith.training.settings import LoopSettings
 from flawsmith.training.weights import save_net

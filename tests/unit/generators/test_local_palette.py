@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flawsmith.generators.local.palette import MOST_STRETCH, SPREAD, Palette, measured_palette
+from flawsmith.generators.crops.palette import MOST_STRETCH, SPREAD, Palette, measured_palette
 
 HUES = np.array([[1.0, 0.98, 1.02], [0.2, -0.4, 0.2], [0.3, 0.0, -0.3]], np.float32)
 

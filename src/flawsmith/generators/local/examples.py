@@ -23,10 +23,10 @@ from flawsmith.core.errors import StageError
 from flawsmith.core.files import write_bytes
 from flawsmith.core.records import Image, Mask, Sample
 from flawsmith.core.symmetry import Symmetry
+from flawsmith.generators.crops.scales import crop_around, pyramid, scaled_hw, shrink_mask
+from flawsmith.generators.crops.tone import Plate, plate_of
 from flawsmith.generators.local.bending import Field, bend
-from flawsmith.generators.local.scales import crop_around, pyramid, scaled_hw, shrink_mask
 from flawsmith.generators.local.settings import LocalSettings
-from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import measure_guide
 from flawsmith.masks.morphology import clusters, dilate, tight
 

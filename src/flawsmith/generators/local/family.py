@@ -9,21 +9,20 @@ from typing import Any
 
 from torch import nn
 
-from flawsmith.core.errors import StageError, TrainingError
+from flawsmith.core.errors import StageError
 from flawsmith.core.files import sha256_file
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import GOOD, Catalog
-from flawsmith.core.rng import derive_seed, stream
+from flawsmith.core.rng import derive_seed
 from flawsmith.core.settings import Settings
 from flawsmith.data.loading import load_sample
-from flawsmith.generators.local.crops import CropBank, View, defect_views, palette_of
+from flawsmith.generators.crops.bank import load_crops, palette_of
 from flawsmith.generators.local.examples import cut_examples, load_examples, save_examples
 from flawsmith.generators.local.learner import LocalLearner
 from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.start import begin_with
-from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.generators.registry import GENERATORS
 from flawsmith.masks.guide import GUIDE
 from flawsmith.training.device import pick_device
@@ -104,28 +103,7 @@ def _keeper(
     return keep
 
 
-def load_crops(catalog: Catalog, settings: LocalSettings, seed: int) -> tuple[CropBank, int]:
-    """Read the training images once and cut them to what the network learns from. Returns the bank and its channels."""
-    rng = stream(seed, "good images")
-    good = [entry for entry in catalog if entry.label == GOOD]
-    chosen = rng.permutation(len(good))[: settings.good_images]
-    defects: dict[str, list[list[View]]] = {}
-    samples = [load_sample(entry) for entry in catalog if entry.label != GOOD]
-    goods = [load_sample(good[number]) for number in sorted(chosen)]
-    channels = 3 if any(sample.image.shape[2] == 3 for sample in [*samples, *goods]) else 1
-    for sample in samples:
-        for label, views in defect_views(sample, channels, settings).items():
-            defects.setdefault(label, []).extend(views)
-    if not defects:
-        raise TrainingError(
-            f"{catalog.name}: {len(samples)} defect images but no defect masks in the training part; "
-            "the local generator learns from masks: add them, or choose another generator"
-        )
-    plates: list[Plate] = [plate_of(sample.image, channels) for sample in goods]
-    return CropBank(defects, plates, settings), channels
-
-
 LOCAL = LocalFamily()
 GENERATORS.register("local")(LOCAL)
 
-__all__ = ["LOCAL", "LocalFamily", "load_crops"]
+__all__ = ["LOCAL", "LocalFamily"]

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flawsmith.generators.local.net import MASK_SCALE, SIGMA_DATA, Condition, LocalNet, region_of
+from flawsmith.diffusion.inpainting import mean_inside, region_of
+from flawsmith.generators.local.net import MASK_SCALE, SIGMA_DATA, Condition, LocalNet
 from flawsmith.generators.local.settings import LocalSettings
 
 LOG_SIGMA_MEAN, LOG_SIGMA_SPREAD = -1.2, 1.3
@@ -54,10 +55,5 @@ class LocalLearner:
         )
         error = ((self.net(noisy, sigma, condition) - clean) ** 2).mean(1, keepdim=True)
         weight = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
-        per_crop = (_mean_inside(error, close) + _mean_inside(error, region)) / 2
+        per_crop = (mean_inside(error, close) + mean_inside(error, region)) / 2
         return [((weight * per_crop).mean(), list(self.net.parameters()))]
-
-
-def _mean_inside(error: Tensor, region: Tensor) -> Tensor:
-    """Return the mean of (N, 1, S, S) errors inside a region, shape (N,)."""
-    return (error * region).sum((1, 2, 3)) / region.sum((1, 2, 3)).clamp(min=1)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flawsmith.generators.local.palette import Palette
+from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.local.settings import NetSettings
 from flawsmith.nets.blocks import fourier_features
 from flawsmith.nets.unet import UNet
@@ -89,16 +89,3 @@ class LocalNet(nn.Module):
         seen = [x * condition.region / spread, condition.known, condition.region, condition.asked]
         raw: Tensor = self.unet(torch.cat(seen, 1), embedding).float()
         return x * (SIGMA_DATA / spread) ** 2 + raw * level * SIGMA_DATA / spread
-
-
-def region_of(asked: Tensor, margin: int) -> Tensor:
-    """Return the (N, 1, S, S) region repainted around what is asked for: dilated by `margin` pixels, step by step."""
-    grown = asked > 0
-    for _ in range(margin):  # a boolean plus is many times faster than pooling, which a step of training would feel
-        plus = grown.clone()
-        plus[..., 1:, :] |= grown[..., :-1, :]
-        plus[..., :-1, :] |= grown[..., 1:, :]
-        plus[..., 1:] |= grown[..., :-1]
-        plus[..., :-1] |= grown[..., 1:]
-        grown = plus
-    return grown.to(asked.dtype)

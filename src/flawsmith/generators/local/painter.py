@@ -24,14 +24,14 @@ from flawsmith.diffusion.preconditioning import in_units
 from flawsmith.diffusion.samplers import SAMPLERS
 from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
+from flawsmith.generators.crops.palette import Palette
+from flawsmith.generators.crops.scales import crop_around, pyramid
+from flawsmith.generators.crops.tone import Plate, plate_of
 from flawsmith.generators.local.examples import Example, lay_under
 from flawsmith.generators.local.net import Condition, LocalNet
-from flawsmith.generators.local.palette import Palette
-from flawsmith.generators.local.scales import crop_around, pyramid
 from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
 from flawsmith.generators.local.stroke import Stroke
-from flawsmith.generators.local.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.device import autocast_for
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
-from flawsmith.core.symmetry import Symmetry
+from flawsmith.generators.crops.settings import CropSettings
 from flawsmith.training.settings import LoopSettings
 
 
@@ -52,22 +52,11 @@ class SamplingSettings(Settings):
         return self
 
 
-class LocalSettings(Settings):
+class LocalSettings(CropSettings):
     """Everything the local generator can be told."""
 
-    side: int = Field(64, ge=16, description="side of the square crop the network sees, in its own pixels")
-    fill: float = Field(0.6, gt=0, lt=1, description="share of the side a defect may take at the coarsest scale")
-    margin: int = Field(4, ge=1, description="pixels (at the network's scale) around the mask that are repainted too")
-    good_share: float = Field(0.3, ge=0, lt=1, description="share of a batch that is defect-free background")
-    good_images: int = Field(400, ge=1, description="defect-free images to learn the background from, at most")
     label_dropout: float = Field(0.1, ge=0, lt=1)
     guide_dropout: float = Field(0.3, ge=0, le=1)
-    gain: float = Field(0.1, ge=0, description="contrast change of a training crop, as a share")
-    symmetry: Symmetry = Field(
-        "mirror",
-        description="views of a crop that are trained on: as it is, mirrored both ways (grain keeps its direction), or "
-        "all eight of a square (round parts, surfaces without a direction)",
-    )
     start: Path | None = Field(
         None,
         description="weights of another local generator to begin with (`fit/model/local.safetensors` of a run on a "

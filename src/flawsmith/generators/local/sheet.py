@@ -13,13 +13,14 @@ from torch import Tensor
 from flawsmith.core.geometry import Window
 from flawsmith.core.records import Patch
 from flawsmith.core.rng import derive_seed
+from flawsmith.diffusion.inpainting import region_of
 from flawsmith.diffusion.tiling import cover
-from flawsmith.generators.local.crops import pad_to
-from flawsmith.generators.local.net import MASK_SCALE, region_of
-from flawsmith.generators.local.palette import Palette
-from flawsmith.generators.local.scales import scaled_hw, shrink, shrink_mask
+from flawsmith.generators.crops.bank import pad_to
+from flawsmith.generators.crops.palette import Palette
+from flawsmith.generators.crops.scales import scaled_hw, shrink, shrink_mask
+from flawsmith.generators.crops.tone import Plate
+from flawsmith.generators.local.net import MASK_SCALE
 from flawsmith.generators.local.settings import LocalSettings
-from flawsmith.generators.local.tone import Plate
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flawsmith.generators.local.tone import Plate
+from flawsmith.generators.crops.tone import Plate
 
 SPREAD = 0.5
 """Root mean square of a usual defect in every colour that the network sees."""

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 from torch import Tensor
 
-from flawsmith.core.records import Defect, Mask, Sample
+from flawsmith.core.errors import TrainingError
+from flawsmith.core.records import GOOD, Catalog, Defect, Mask, Sample
+from flawsmith.core.rng import stream
 from flawsmith.core.symmetry import draw_view
-from flawsmith.generators.local.palette import Palette, measured_palette
-from flawsmith.generators.local.scales import crop_around, pyramid, scaled_hw, shrink, shrink_mask
-from flawsmith.generators.local.settings import LocalSettings
-from flawsmith.generators.local.tone import Plate, plate_of
+from flawsmith.data.loading import load_sample
+from flawsmith.generators.crops.palette import Palette, measured_palette
+from flawsmith.generators.crops.scales import crop_around, pyramid, scaled_hw, shrink, shrink_mask
+from flawsmith.generators.crops.settings import CropSettings
+from flawsmith.generators.crops.tone import Plate, plate_of
 from flawsmith.masks.guide import GUIDE, measure_guide
 from flawsmith.masks.morphology import clusters, dilate, tight
 
@@ -36,7 +39,7 @@ class View:
     guide: NDArray[np.float32]
 
 
-def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict[str, list[list[View]]]:
+def defect_views(sample: Sample, channels: int, settings: CropSettings) -> dict[str, list[list[View]]]:
     """Return, per class, one list of views (coarse to fine) for each defect of a sample."""
     plate = plate_of(sample.image, channels)
     found: dict[str, list[list[View]]] = {}
@@ -56,7 +59,7 @@ def defect_views(sample: Sample, channels: int, settings: LocalSettings) -> dict
     return found
 
 
-def surroundings_mean(plate: Plate, mask: Mask, scale: float, settings: LocalSettings) -> Plate:
+def surroundings_mean(plate: Plate, mask: Mask, scale: float, settings: CropSettings) -> Plate:
     """Return the mean tones (C,) around a defect: of what its coarsest crop shows outside the repainted region."""
     box = tight(mask)
     window = crop_around(
@@ -81,7 +84,7 @@ class CropBank:
     """
 
     def __init__(
-        self, defects: Mapping[str, Sequence[Sequence[View]]], good: Sequence[Plate], settings: LocalSettings
+        self, defects: Mapping[str, Sequence[Sequence[View]]], good: Sequence[Plate], settings: CropSettings
     ) -> None:
         self.labels = tuple(sorted(defects))
         self.defects = defects
@@ -172,3 +175,24 @@ def loosen(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool
     soft = gaussian_filter(mask.astype(np.float32), sigma) + 0.12 * noise
     moved = (soft > rng.uniform(0.15, 0.45)) & (gaussian_filter(mask.astype(np.float32), 2.0) > 0.01)
     return moved if moved.any() else mask
+
+
+def load_crops(catalog: Catalog, settings: CropSettings, seed: int) -> tuple[CropBank, int]:
+    """Read the training images once and cut them to what the network learns from. Returns the bank and its channels."""
+    rng = stream(seed, "good images")
+    good = [entry for entry in catalog if entry.label == GOOD]
+    chosen = rng.permutation(len(good))[: settings.good_images]
+    defects: dict[str, list[list[View]]] = {}
+    samples = [load_sample(entry) for entry in catalog if entry.label != GOOD]
+    goods = [load_sample(good[number]) for number in sorted(chosen)]
+    channels = 3 if any(sample.image.shape[2] == 3 for sample in [*samples, *goods]) else 1
+    for sample in samples:
+        for label, views in defect_views(sample, channels, settings).items():
+            defects.setdefault(label, []).extend(views)
+    if not defects:
+        raise TrainingError(
+            f"{catalog.name}: {len(samples)} defect images but no defect masks in the training part; "
+            "this generator learns from masks: add them, or choose another generator"
+        )
+    plates: list[Plate] = [plate_of(sample.image, channels) for sample in goods]
+    return CropBank(defects, plates, settings), channels
