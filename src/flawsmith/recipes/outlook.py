@@ -119,7 +119,7 @@ def _work(catalog: Catalog, settings: RunSettings) -> dict[str, float]:
 def _memory_mb(catalog: Catalog, settings: RunSettings, cores: int) -> int:
     pixels = _pixels([entry.image for entry in catalog])
     held = float(pixels.mean()) * 4 * len(catalog) * (1 - settings.split.test_share) / 2**20
-    cache = settings.proof.inspector_options.get("cache_mb", 1500)
+    cache = float(settings.proof.inspector_options.get("cache_mb", 1500))
     workers = min(settings.proof.workers or cores, settings.proof.seeds * (2 + len(settings.controls)))
     painting = MB_PER_MEGAPIXEL * float(pixels.max()) / 1e6
     return int(max(FIT_MB + painting, MAIN_MB + workers * (WORKER_MB + min(held, cache))))
