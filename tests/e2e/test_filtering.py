@@ -25,7 +25,7 @@ QUICK = [*TINY, "generator=copy_paste", "kit.gates.not_a_copy=0"]
 class Painter:
     """A generator whose `painting(patch, rng)` paints a patch."""
 
-    weights_sha256 = "0" * 64
+    weights_sha256, takes_mask = "0" * 64, True
 
     def __init__(self, painting):
         self.painting = painting

@@ -19,7 +19,7 @@ def standing_alone(areas: Mapping[str, Sequence[float]]) -> dict[str, float]:
     counts with the median of its images, and the usual area is the median of the other groups.
 
     >>> standing_alone({"a": [30], "b": [40, 44], "c": [50], "d": [60], "e": [9000, 9200]})
-    {'e': 195.7}
+    {'e': 197.8}
     """
     typical = {group: float(np.median(found)) for group, found in areas.items() if len(found)}
     if len(typical) < LEAST_GROUPS:

@@ -303,8 +303,10 @@ def test_voc_objects_are_numbered_pixels_where_there_are_any(root):
         objects = ("dent", 1, 1, 30, 20), ("hole", 5, 3, 10, 8)
         write_text(root / f"Annotations/{name}.xml", voc(f"{name}.png", *objects))
     first, second, third = read_catalog(root, layout="voc")
-    (hole,) = load_sample(first).defects
+    dent, hole = load_sample(first).defects
     assert (first.label, hole.label, int(hole.mask.sum())) == ("dent", "hole", 35), "255 is nobody's"
+    assert (dent.label, dent.box_xyxy) == ("dent", (0.0, 0.0, 30.0, 20.0)), "an object that is hidden keeps its box"
+    assert [mask.approximate for mask in first.masks] == [True, False]
     assert all(mask.approximate for mask in second.masks), "there is no third object"
     problems = check(read_catalog(root, layout="voc"))
     assert {problem.kind for problem in problems if problem.file.name == "c.png"} == {"unreadable"}

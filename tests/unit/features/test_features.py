@@ -113,7 +113,7 @@ def test_a_saved_network_is_used_again(fitted, plates, tmp_path):
 
 def test_without_good_parts_or_masks_nothing_can_be_learnt(plates, tmp_path):
     for part in (plates.labelled(GOOD), plates.labelled("dent", "streak")):
-        with pytest.raises(TrainingError, match="give both, or set quality"):
+        with pytest.raises(TrainingError, match=r"give both, or do without it \(quality\.net=none"):
             fit_in_domain(part, SETTINGS, tmp_path)
 
 

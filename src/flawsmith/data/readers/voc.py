@@ -40,7 +40,7 @@ class VocReader:
     Boxes count pixels from 1 and hold their last row and column, as in VOC: xmin 1 is the left-most pixel. An XML file
     without objects is a good image; one with several classes has that of its first object. Images without an XML file
     are left out. Where SegmentationObject/*.png numbers the pixels of a file's objects, in their order from 1, these
-    are the masks instead of the boxes.
+    are the masks instead of the boxes; an object that others hide altogether keeps its box.
 
         DATA/
           Annotations/001.xml
@@ -128,10 +128,13 @@ def _numbered(root: Path, file: Path, boxes: tuple[DrawnMask, ...]) -> tuple[Mas
         values = read_classes(file)
         numbers = set() if values.ndim == 3 else set(areas_of(values)) - {0, _UNDECIDED}
     except ImageError:
-        numbers = {1}
+        numbers = set(range(1, len(boxes) + 1))
     if not numbers or max(numbers) > len(boxes):
         return ()
-    return tuple(MaskFile(file, box.label, value=number) for number, box in enumerate(boxes, start=1))
+    return tuple(
+        MaskFile(file, box.label, value=number) if number in numbers else box
+        for number, box in enumerate(boxes, start=1)
+    )
 
 
 def _boxes(file: Path, tree: ElementTree.Element) -> tuple[DrawnMask, ...]:
