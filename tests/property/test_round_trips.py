@@ -44,6 +44,15 @@ def owned(item, sample):
     return [(label, mask) for label, mask in own if mask.any()]
 
 
+def owned_or_boxed(item, sample):
+    """The same, but one that has no pixel of its own keeps its box, filled."""
+    found = numbered(instances_of(item, sample.defects), sample.size_hw)
+    own = [found.owner == number for number in range(1, len(found.labels) + 1)]
+    boxed = [filled(box, sample.size_hw) for box in found.boxes_xyxy]
+    shown = [mask if mask.any() else box for mask, box in zip(own, boxed, strict=True)]
+    return list(zip(found.labels, shown, strict=True))
+
+
 def boxes(item, sample):
     """Each instance with its box, filled."""
     return [(each.label, filled(each.box_xyxy, sample.size_hw)) for each in instances_of(item, sample.defects)]
@@ -93,7 +102,7 @@ WAYS = {
     "yolo": Way("yolo", boxes),
     "yolo_segment": Way("yolo", parts),
     "folder": Way("folder", union, safe_name, splits=False, folders=folders("real", "synthetic")),
-    "voc": Way("voc", owned, xml_text),
+    "voc": Way("voc", owned_or_boxed, xml_text),
     "visa": Way("visa", union, visa_name, splits=False, folders=folders("real", "synthetic")),
     "anomalib": Way("anomalib", union, safe_name, splits=False, folders=folders("", "synthetic")),
     "webdataset": Way("webdataset", owned, folders=shards),
