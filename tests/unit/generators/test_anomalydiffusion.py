@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from stopping import Stopped, stopping
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.files import sha256_tree
@@ -227,21 +228,12 @@ def world(tmp_path_factory) -> Catalog:
     return write_demo(tmp_path_factory.mktemp("demo"), DemoSettings(**tiny))
 
 
-class Stopped(Exception):
-    """What stops a fit in these tests."""
-
-
 def test_a_fit_stopped_in_either_stage_ends_with_the_same_files(world, tmp_path, monkeypatch):
-    monkeypatch.setattr("flawsmith.training.loop._PROGRESS_SECONDS", 0.0)
     undisturbed, stopped = tmp_path / "undisturbed", tmp_path / "stopped"
     undisturbed.mkdir(), stopped.mkdir()
     ANOMALYDIFFUSION.fit(world, told(), undisturbed, seed=1)
     for where in ("fit", "fit tokens"):
-
-        def stop(task, done, total, note="", where=where):
-            if (task, done) == (where, 2):
-                raise Stopped
-
+        stop = stopping(monkeypatch, lambda task, done, calls, where=where: (task, done) == (where, 2))
         with pytest.raises(Stopped):
             ANOMALYDIFFUSION.fit(world, told(), stopped, seed=1, progress=stop)
         assert (stopped / FIRST).exists() == (where == "fit tokens")

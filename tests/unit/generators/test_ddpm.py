@@ -8,6 +8,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from stopping import Stopped, stopping
 
 from flawsmith.core.errors import SettingsError, StageError, TrainingError
 from flawsmith.core.files import read_json, sha256_tree
@@ -126,17 +127,7 @@ def test_one_class_of_a_network_of_several_is_a_plain_pipeline_of_diffusers(toge
 def test_a_fit_that_was_stopped_goes_on_and_ends_with_the_same_files(
     classes, world, together, apart, tmp_path, monkeypatch
 ):
-    class Stopped(Exception):
-        pass
-
-    seen = []
-    monkeypatch.setattr("flawsmith.training.loop._PROGRESS_SECONDS", 0.0)
-
-    def stop(task, done, total, note=""):
-        seen.append(done)
-        if len(seen) == (3 if classes == "together" else 9):
-            raise Stopped
-
+    stop = stopping(monkeypatch, lambda task, done, calls: calls == (3 if classes == "together" else 9))
     mine, whole = (
         (world, together) if classes == "together" else (world.labelled(GOOD, *world.defect_labels[:2]), apart)
     )

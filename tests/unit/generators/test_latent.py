@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from stopping import Stopped, stopping
 
 from flawsmith.core.errors import SettingsError, StageError
 from flawsmith.core.files import read_json, sha256_tree
@@ -127,17 +128,7 @@ def test_a_fit_that_was_stopped_goes_on_and_ends_with_the_same_files(
 ):
     """Stopped in the autoencoder, and in the denoiser after the first look."""
 
-    class Stopped(Exception):
-        pass
-
-    seen = []
-    monkeypatch.setattr("flawsmith.training.loop._PROGRESS_SECONDS", 0.0)
-
-    def stop(task, done, total, note=""):
-        seen.append(done)
-        if len(seen) == stopped_at:
-            raise Stopped
-
+    stop = stopping(monkeypatch, lambda task, done, calls: calls == stopped_at)
     with pytest.raises(Stopped):
         fit(world, tmp_path / "model", progress=stop, captions=str(captions))
     assert not (tmp_path / "model" / "latent.json").exists()
