@@ -27,6 +27,7 @@ def test_quality_is_measured_at_every_state_that_was_kept(tmp_path):
     assert sorted(each.name for each in (model / "checkpoints").iterdir()) == ["0000010", "0000020"]
 
 
-def test_a_run_that_keeps_none_has_none(tmp_path):
+def test_a_run_that_keeps_none_is_fitted_as_before(tmp_path):
     flawsmith.run("demo", tmp_path, settings=resolve(RunSettings, None, TINY), until="fit")
+    assert "checkpoints" not in read_json(tmp_path / "fit" / "manifest.json")["settings"]["settings"]
     assert not (tmp_path / "fit" / "model" / "checkpoints").exists()

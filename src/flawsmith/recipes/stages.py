@@ -80,7 +80,9 @@ def fit_stage(route: Route) -> Manifest:
     chosen = {
         "generator": settings.generator,
         "seed": settings.seed,
-        "settings": family.model_dump(mode="json", exclude={**path_fields(type(family)), "sampling": True}),
+        "settings": family.model_dump(
+            mode="json", exclude={**path_fields(type(family)), **_unset(family, "checkpoints"), "sampling": True}
+        ),
     }
     inputs = {"split": route.digest("split")}
     for name, path in given_paths(family).items():  # what the file holds counts, not where it lies
@@ -88,9 +90,9 @@ def fit_stage(route: Route) -> Manifest:
     return route.do("fit", chosen, inputs, work)
 
 
-def _unset(settings: Any, name: str) -> set[str]:
+def _unset(settings: Any, name: str) -> dict[str, bool]:
     """Return the name of a setting where it is off: runs from before it existed are then the same as runs without."""
-    return set() if getattr(settings, name, None) else {name}
+    return {} if getattr(settings, name, None) else {name: True}
 
 
 def generate_stage(route: Route) -> Manifest:
