@@ -20,7 +20,7 @@ Field = NDArray[np.float64]
 ROUNDS = 20
 NEAR_PX = 4.0
 """Pixels further than this from both outlines hardly count."""
-MOST_PX = 3.0
+MOST_PX = 1.5
 """A round moves nothing further than this."""
 
 
