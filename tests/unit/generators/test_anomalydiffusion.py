@@ -11,14 +11,15 @@ from flawsmith.core.records import GOOD, Catalog, Patch
 from flawsmith.core.settings import validated
 from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.diffusion.inpainting import mean_inside, region_of
-from flawsmith.generators.anomalydiffusion.easel import Easel
 from flawsmith.generators.anomalydiffusion.family import ANOMALYDIFFUSION, FIRST
 from flawsmith.generators.anomalydiffusion.learner import FirstStage, SecondStage
 from flawsmith.generators.anomalydiffusion.net import Condition, TokenNet
 from flawsmith.generators.anomalydiffusion.painter import TokenPainter
 from flawsmith.generators.anomalydiffusion.reweighting import CELL, MOST, emphasis, reach
 from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
+from flawsmith.generators.crops.easel import Easel
 from flawsmith.generators.crops.palette import Palette
+from flawsmith.masks.morphology import dilate
 
 TINY = {
     "side": 32,
@@ -179,7 +180,7 @@ def palette(channels: int) -> Palette:
 @pytest.mark.parametrize(("side", "extent"), [(20, 6), (48, 12), (120, 100)])
 def test_an_unpainted_crop_is_the_background_and_a_painted_one_changes_the_region(side, extent, own, channels, dtype):
     given = patch(side, side - extent, 2, extent, channels, dtype)
-    easel = Easel.of(given, palette(own), told())
+    easel = Easel.of(given, palette(own), told(), lambda asked: dilate(asked, 2))
     assert easel.known.shape == (32, 32, own)
     assert easel.mask.any()
     assert np.array_equal(easel.picture(easel.known), given.background)

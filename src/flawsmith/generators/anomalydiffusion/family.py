@@ -48,8 +48,8 @@ class AnomalyDiffusionFamily:
         progress: Progress = silent,
     ) -> None:
         """Learn and write the weights; resumes either stage in `folder`. Raises TrainingError without defects."""
-        bank, channels = load_crops(catalog, settings, seed)
-        bank = _coarse(bank)
+        every_scale, channels = load_crops(catalog, settings, seed)
+        bank = every_scale.coarse()
         torch.manual_seed(derive_seed(seed, "net"))
         net = TokenNet(channels, len(bank.labels), settings, palette_of(bank.defects))
         course = _Course(net, bank, settings, folder, seed, progress)
@@ -123,12 +123,6 @@ class _Course:
             task="fit tokens",
         )
         return [(done + step, loss) for step, loss in log.losses]
-
-
-def _coarse(bank: CropBank) -> CropBank:
-    """Return a bank of the coarsest views alone: those that defects are painted at."""
-    coarse = {label: [views[:1] for views in defects] for label, defects in bank.defects.items()}
-    return CropBank(coarse, bank.good, bank.settings)
 
 
 ANOMALYDIFFUSION = AnomalyDiffusionFamily()

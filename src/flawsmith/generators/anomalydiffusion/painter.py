@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from flawsmith.core.errors import SettingsError
 from flawsmith.core.geometry import Window
 from flawsmith.core.protocols import Denoiser
-from flawsmith.core.records import GOOD, Box, Painting, Patch
-from flawsmith.core.registry import unknown
+from flawsmith.core.records import Box, Mask, Painting, Patch
 from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.guidance import classifier_free
-from flawsmith.diffusion.inpainting import keep_known
+from flawsmith.diffusion.inpainting import keep_known, region_of
 from flawsmith.diffusion.samplers import SAMPLERS, per_image_noise
 from flawsmith.diffusion.schedules import karras_sigmas
-from flawsmith.generators.anomalydiffusion.easel import Easel, window_for
 from flawsmith.generators.anomalydiffusion.net import Condition, TokenNet
 from flawsmith.generators.anomalydiffusion.reweighting import emphasis
 from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
+from flawsmith.generators.crops.drawing import chunk_for, in_chunks, refuse_unknown, stacked
+from flawsmith.generators.crops.easel import Easel, window_for
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.crops.tone import Plate
 from flawsmith.training.device import autocast_for
-
-CPU_CHUNK, GPU_CHUNK = 8, 64
-"""Crops per network call, always: kernels, and so the last bits of a result, can depend on the batch size."""
 
 
 class TokenPainter:
@@ -42,7 +36,7 @@ class TokenPainter:
     ) -> None:
         self.net, self.labels, self.settings, self.weights_sha256 = net.eval(), labels, settings, weights_sha256
         self.device = next(net.parameters()).device
-        self.chunk = CPU_CHUNK if self.device.type == "cpu" else GPU_CHUNK
+        self.chunk = chunk_for(self.device)
         self.palette = Palette(net.palette.cpu().numpy())
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
@@ -51,34 +45,33 @@ class TokenPainter:
 
     def paint(self, patches: Sequence[Patch]) -> list[Painting]:
         """Paint every patch exactly under its mask; raises SettingsError for a class it has not learnt."""
-        for patch in patches:
-            if patch.label not in (*self.labels, GOOD):
-                raise SettingsError(unknown("defect class", patch.label, (*self.labels, GOOD)))
-        wanted = [number for number, patch in enumerate(patches) if patch.mask.any()]
-        pictures = {number: patch.background.copy() for number, patch in enumerate(patches)}
-        for start in range(0, len(wanted), self.chunk):
-            numbers = wanted[start : start + self.chunk]
-            easels = [Easel.of(patches[number], self.palette, self.settings) for number in numbers]
-            for number, easel, painted in zip(numbers, easels, self._painted(easels), strict=True):
-                pictures[number] = easel.picture(painted)
-        return [Painting(pictures[number], patch.mask.copy()) for number, patch in enumerate(patches)]
+        refuse_unknown(patches, self.labels)
+        easels = [Easel.of(each, self.palette, self.settings, self._region) for each in patches if each.mask.any()]
+        painted = in_chunks(easels, self.chunk, self._painted)
+        pictures = iter([easel.picture(crop) for easel, crop in zip(easels, painted, strict=True)])
+        return [
+            Painting(next(pictures) if patch.mask.any() else patch.background.copy(), patch.mask.copy())
+            for patch in patches
+        ]
+
+    def _region(self, asked: Mask) -> Mask:
+        """Return what is repainted (S, S): what is asked for, grown by the margin."""
+        return np.asarray(region_of(torch.from_numpy(asked)[None, None], self.settings.margin)[0, 0].numpy())
 
     @torch.inference_mode()
     def _painted(self, easels: Sequence[Easel]) -> list[Plate]:
-        """Return the crops (S, S, C) of a chunk of easels; a short chunk is filled up with its last."""
+        """Return the crops (S, S, C) of a chunk of easels."""
         sampling, side = self.settings.sampling, self.settings.side
-        filled = [easels[min(number, len(easels) - 1)] for number in range(self.chunk)]
-        known = self._stack([easel.known.transpose(2, 0, 1) for easel in filled])
-        mask, region = (self._stack([getattr(each, name)[None] for each in filled]) for name in ("mask", "region"))
-        seeds = [derive_seed(easel.patch.seed, "noise") for easel in filled]
+        known = stacked([easel.known.transpose(2, 0, 1) for easel in easels], self.device)
+        mask, region = (
+            stacked([getattr(easel, name)[None] for easel in easels], self.device) for name in ("mask", "region")
+        )
+        seeds = [derive_seed(easel.patch.seed, "noise") for easel in easels]
         noise = per_image_noise(seeds, (self.net.channels, side, side), self.device)
         sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
-        denoiser = keep_known(self._denoiser(self._asked(filled, mask), known), known, region)
+        denoiser = keep_known(self._denoiser(self._asked(easels, mask), known), known, region)
         done = SAMPLERS[sampling.sampler](denoiser, known + noise() * float(sigmas[0]), sigmas, noise=noise)
-        return list(done[: len(easels)].permute(0, 2, 3, 1).cpu().numpy())
-
-    def _stack(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).float().to(self.device)
+        return list(done.permute(0, 2, 3, 1).cpu().numpy())
 
     def _asked(self, easels: Sequence[Easel], mask: Tensor) -> Condition:
         numbers = {label: number for number, label in enumerate(self.labels)}

@@ -6,34 +6,22 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from flawsmith.core.settings import Settings
-from flawsmith.generators.crops.settings import CropSettings
+from flawsmith.generators.crops.settings import CropNetSettings, CropSamplingSettings, CropSettings
 from flawsmith.training.settings import LoopSettings
 
 
-class TokenNetSettings(Settings):
+class TokenNetSettings(CropNetSettings):
     """Size of the denoising network and number of its tokens."""
 
-    widths: tuple[int, ...] = Field(
-        (48, 96, 192),
-        min_length=1,
-        description="channels per resolution, the first at full crop size after the pixel unshuffle",
-    )
-    blocks: int = Field(1, ge=1, description="residual blocks per resolution")
     embedding: int = Field(192, ge=16, description="length of a token, and of the vector that carries noise and scale")
-    patch: int = Field(2, ge=1, description="pixel (un)shuffle at the network's ends")
     type_tokens: int = Field(8, ge=1, description="tokens that say what: a learnt row per defect class")
     spatial_tokens: int = Field(4, ge=1, description="tokens that say where: what the encoder reads off the mask")
     rank: int = Field(0, ge=0, description="rank of what the second stage may add to the cross-attention; 0: nothing")
 
 
-class TokenSamplingSettings(Settings):
+class TokenSamplingSettings(CropSamplingSettings):
     """How defects are drawn from the trained network."""
 
-    sampler: str = Field("dpmpp_2m", description="registered name: heun, dpmpp_2m, euler, euler_ancestral")
-    steps: int = Field(20, ge=1, description="noise levels")
-    sigma_max: float = Field(20.0, gt=0, description="highest noise level, in units of the normalised image")
-    sigma_min: float = Field(0.02, gt=0, description="lowest noise level before 0")
     guidance: float = Field(2.0, ge=0, description="classifier-free guidance: 1 is none, more exaggerates the class")
     reweighting: bool = Field(
         True, description="places that still look like the background pay more attention to the tokens"
@@ -60,7 +48,5 @@ class AnomalyDiffusionSettings(CropSettings):
 
     @model_validator(mode="after")
     def _side_can_be_halved(self) -> Self:
-        step = self.net.patch * 2 ** (len(self.net.widths) - 1)
-        if self.side % step:
-            raise ValueError(f"side {self.side} must be a multiple of {step}: net.patch times 2 per further net.widths")
+        self.net.check_side(self.side)
         return self

@@ -92,6 +92,11 @@ class CropBank:
         self.settings = settings
         self.scales = sorted({view.scale for label in self.labels for views in defects[label] for view in views})
 
+    def coarse(self) -> CropBank:
+        """Return a bank of the coarsest views alone, for generators that paint at no finer scale."""
+        views = {label: [each[:1] for each in defects] for label, defects in self.defects.items()}
+        return CropBank(views, self.good, self.settings)
+
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         """Draw a batch: a share of good crops under borrowed masks, the rest spread evenly over the classes."""
         rows = [self._row(rng) for _ in range(size)]

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flawsmith.diffusion.inpainting import mean_inside, region_of
-from flawsmith.generators.local.net import MASK_SCALE, SIGMA_DATA, Condition, LocalNet
+from flawsmith.generators.crops.mask_channel import as_channel
+from flawsmith.generators.local.net import SIGMA_DATA, Condition, LocalNet
 from flawsmith.generators.local.settings import LocalSettings
 
 LOG_SIGMA_MEAN, LOG_SIGMA_SPREAD = -1.2, 1.3
@@ -43,7 +44,7 @@ class LocalLearner:
         wide = region_of(close, self.settings.margin * (WIDER - 1))
         region = torch.where(draw(count, 1, 1, 1, normal=False) < 0.5, close, wide)
         image = F.conv2d(image, self.plain.palette[:, :, None, None])
-        clean = torch.cat([image, (batch["mask"] * 2 - 1) * MASK_SCALE], 1)
+        clean = torch.cat([image, as_channel(batch["mask"])], 1)
         sigma = (LOG_SIGMA_MEAN + LOG_SIGMA_SPREAD * draw(count)).exp()
         noisy = clean + sigma[:, None, None, None] * draw(*clean.shape)
         dropped = draw(count, normal=False) < self.settings.label_dropout

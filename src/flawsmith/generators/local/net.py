@@ -19,8 +19,6 @@ from flawsmith.nets.unet import UNet
 
 SIGMA_DATA = 0.5
 FEATURES = 64
-MASK_SCALE = 0.5
-"""The mask takes part in the diffusion as a channel of this value on the defect and minus it elsewhere."""
 
 
 @dataclass(frozen=True)

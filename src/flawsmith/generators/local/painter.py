@@ -14,16 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from flawsmith.core.errors import SettingsError
 from flawsmith.core.geometry import Window
-from flawsmith.core.records import GOOD, Box, Painting, Patch
-from flawsmith.core.registry import unknown
+from flawsmith.core.records import Box, Painting, Patch
 from flawsmith.core.rng import stream
 from flawsmith.diffusion.inpainting import keep_known
 from flawsmith.diffusion.preconditioning import in_units
 from flawsmith.diffusion.samplers import SAMPLERS
 from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.diffusion.tiling import tiled
+from flawsmith.generators.crops.drawing import chunk_for, refuse_unknown
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.crops.scales import crop_around, pyramid
 from flawsmith.generators.crops.tone import Plate, plate_of
@@ -35,8 +34,6 @@ from flawsmith.generators.local.stroke import Stroke
 from flawsmith.masks.guide import GUIDE, shape_guide
 from flawsmith.training.device import autocast_for
 
-CPU_CHUNK, GPU_CHUNK = 8, 64
-"""Windows per network call, always: kernels, and so the last bits of a result, can depend on the batch size."""
 MOST_PATCHES = 64
 """Patches painted together, at most: bounds the memory of the sheet."""
 
@@ -57,7 +54,7 @@ class LocalPainter:
         self.net, self.labels, self.settings = net.eval(), labels, settings
         self.weights_sha256, self.examples = weights_sha256, examples
         self.device = next(net.parameters()).device
-        self.chunk = CPU_CHUNK if self.device.type == "cpu" else GPU_CHUNK
+        self.chunk = chunk_for(self.device)
         self.palette = Palette(net.palette.cpu().numpy())
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
@@ -68,9 +65,7 @@ class LocalPainter:
 
     def paint(self, patches: Sequence[Patch]) -> list[Painting]:
         """Paint every patch; raises SettingsError for a class it has not learnt."""
-        for patch in patches:
-            if patch.label not in (*self.labels, GOOD):
-                raise SettingsError(unknown("defect class", patch.label, (*self.labels, GOOD)))
+        refuse_unknown(patches, self.labels)
         strokes = [self._stroke(patch) for patch in patches]
         paintings: dict[int, Painting] = {}
         for begun in (True, False):

@@ -8,17 +8,16 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
-from flawsmith.generators.crops.settings import CropSettings
+from flawsmith.generators.crops.settings import CropNetSettings, CropSettings
 from flawsmith.training.settings import LoopSettings
 
 
-class NetSettings(Settings):
+class NetSettings(CropNetSettings):
     """Size of the denoising network."""
 
-    widths: tuple[int, ...] = (48, 96, 192)
-    blocks: int = Field(1, ge=1)
-    embedding: int = Field(192, ge=16)
-    patch: int = Field(2, ge=1, description="pixel (un)shuffle at the network's ends")
+    embedding: int = Field(
+        192, ge=16, description="length of the vector that carries noise level, class, guide and scale"
+    )
 
 
 class SamplingSettings(Settings):

@@ -16,10 +16,10 @@ from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.inpainting import region_of
 from flawsmith.diffusion.tiling import cover
 from flawsmith.generators.crops.bank import pad_to
+from flawsmith.generators.crops.mask_channel import MASK_SCALE
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.crops.scales import scaled_hw, shrink, shrink_mask
 from flawsmith.generators.crops.tone import Plate
-from flawsmith.generators.local.net import MASK_SCALE
 from flawsmith.generators.local.settings import LocalSettings
 
 

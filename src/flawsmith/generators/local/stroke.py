@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawsmith.core.records import Image, Painting, Patch
+from flawsmith.generators.crops.mask_channel import MASK_SCALE
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.crops.scales import shrink
 from flawsmith.generators.crops.tone import Plate, picture_of
 from flawsmith.generators.local.examples import Laid
-from flawsmith.generators.local.net import MASK_SCALE
 from flawsmith.generators.local.sheet import Canvas
 from flawsmith.masks.morphology import feather
 

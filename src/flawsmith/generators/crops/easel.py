@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from flawsmith.core.geometry import Window, window_around
 from flawsmith.core.records import Box, Image, Mask, Patch
-from flawsmith.diffusion.inpainting import region_of
-from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
 from flawsmith.generators.crops.bank import pad_to
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.crops.scales import crop_around, pyramid, scaled_hw, shrink, shrink_mask
+from flawsmith.generators.crops.settings import CropSettings
 from flawsmith.generators.crops.tone import Plate, picture_of, plate_of
 from flawsmith.masks.morphology import extent_px, tight
 
@@ -38,8 +37,8 @@ class Easel:
     region: Mask
 
     @classmethod
-    def of(cls, patch: Patch, palette: Palette, settings: AnomalyDiffusionSettings) -> Easel:
-        """Put up a patch whose mask is not empty."""
+    def of(cls, patch: Patch, palette: Palette, settings: CropSettings, region_for: Callable[[Mask], Mask]) -> Easel:
+        """Put up a patch whose mask is not empty; `region_for` says what is repainted, given what is asked (S, S)."""
         scale, side = coarsest(float(extent_px(patch.mask)), settings), settings.side
         size_hw = scaled_hw((patch.mask.shape[0], patch.mask.shape[1]), scale)
         plate = pad_to(shrink(plate_of(patch.background, palette.channels), size_hw), side)
@@ -48,7 +47,7 @@ class Easel:
         centre = (box.top + box.bottom) / 2, (box.left + box.right) / 2
         window = window_around(centre, (side, side), (mask.shape[0], mask.shape[1]))
         tones, asked = window.cut(plate), window.cut(mask)
-        region = region_of(torch.from_numpy(asked.copy())[None, None], settings.margin)[0, 0].numpy()
+        region = region_for(asked.copy())
         around = tones[~region].mean(0) if not region.all() else np.zeros(palette.channels)
         return cls(
             patch, palette, scale, size_hw, window, palette.apply(np.asarray(tones - around, np.float32)), asked, region
@@ -59,13 +58,24 @@ class Easel:
 
         The change comes back to the patch's own size; the background's detail stays beneath it.
         """
-        change = np.zeros((*self._padded_hw, self.palette.channels), np.float32)
-        self.window.cut(change)[:] = self.palette.undo(painted - self.known) * self.region[..., None]
-        change = shrink(change[: self.size_hw[0], : self.size_hw[1]], self._own_hw)
+        change = self._enlarged(self.palette.undo(painted - self.known) * self.region[..., None])
         background = self.patch.background
         own = plate_of(background, background.shape[2])
         fitting = change if own.shape[2] == 3 else change.mean(2, keepdims=True)
         return picture_of(own + fitting, background.dtype)
+
+    def mask_of(self, share: Plate) -> Mask:
+        """Return what is more than half defect by a painted crop (S, S) of shares, 0 to 1, at the patch's own size.
+
+        Outside the region there is none.
+        """
+        return np.asarray(self._enlarged((share * self.region)[..., None])[..., 0] > 0.5)
+
+    def _enlarged(self, crop: Plate) -> Plate:
+        """Return a crop (S, S, K) at its place in the whole patch, at the patch's own size; 0 elsewhere."""
+        whole = np.zeros((*self._padded_hw, crop.shape[2]), np.float32)
+        self.window.cut(whole)[:] = crop
+        return shrink(whole[: self.size_hw[0], : self.size_hw[1]], self._own_hw)
 
     @property
     def _own_hw(self) -> tuple[int, int]:
@@ -77,12 +87,12 @@ class Easel:
         return max(self.size_hw[0], side), max(self.size_hw[1], side)
 
 
-def coarsest(extent: float, settings: AnomalyDiffusionSettings) -> float:
+def coarsest(extent: float, settings: CropSettings) -> float:
     """Return the scale (camera pixels per network pixel) at which a defect of this extent, in px, is painted."""
     return pyramid(extent, settings.side, settings.fill)[0]
 
 
-def window_for(box_xyxy: Box, size_hw: tuple[int, int], settings: AnomalyDiffusionSettings) -> Window:
+def window_for(box_xyxy: Box, size_hw: tuple[int, int], settings: CropSettings) -> Window:
     """Return the piece of an image that a crop around a defect shows."""
     left, top, right, bottom = box_xyxy
     return crop_around(box_xyxy, coarsest(max(bottom - top, right - left), settings), settings.side, size_hw)
