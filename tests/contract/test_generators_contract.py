@@ -46,16 +46,23 @@ ANOMALYDIFFUSION = {
     "token_loop": {**LOCAL["loop"], "steps": 10},
     "sampling": {"steps": 3},
 }
+JOINT = {
+    "side": 32,
+    "net": {"widths": [16, 32], "embedding": 32},
+    "loop": LOCAL["loop"],
+    "sampling": {"steps": 3},
+}
 TINY = {
     "local": LOCAL,
     "anomalydiffusion": ANOMALYDIFFUSION,
+    "joint": JOINT,
     "ddpm": DDPM,
     "latent": LATENT,
     "perlin": {"textures": 4, "texture_side": 48},
 }
-MASKING = ("local",)
+MASKING = ("local", "joint")
 """Generators whose mask comes out of a network: after a few steps it may be empty, and where it is not known before."""
-LEARNT = ("local", "anomalydiffusion")
+LEARNT = ("local", "anomalydiffusion", "joint")
 """Generators that learn from masks, and so cannot do without, nor a class that they have not seen."""
 WHOLE = ("ddpm", "latent")
 """Generators of whole images: they are not told where, and read the mask off afterwards."""

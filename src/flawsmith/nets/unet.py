@@ -18,11 +18,13 @@ class UNet(nn.Module):
     """Map (N, channels_in, S, S) and an embedding (N, E) to (N, channels_out, S, S).
 
     `widths` are the channels per level, each level half the size of the one above; S must be divisible by
-    `patch` * 2 ** (levels - 1). Self-attention sits at the bottom only; with `tokens`, the length of a token, every
-    level looks at those of a context too, by cross-attention with low-rank additions of `rank` (0: none).
+    `patch` * 2 ** (levels - 1). Self-attention sits at the bottom only. Without `attention` it sits nowhere: then no
+    place sees further than the convolutions reach, but for what normalisation tells of the whole. With `tokens`, the
+    length of a token, every level looks at those of a context too, by cross-attention with low-rank additions of `rank`
+    (0: none).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (a network's shape: each has one meaning)
         self,
         channels_in: int,
         channels_out: int,
@@ -32,6 +34,8 @@ class UNet(nn.Module):
         patch: int = 2,
         tokens: int = 0,
         rank: int = 0,
+        *,
+        attention: bool = True,
     ) -> None:
         super().__init__()
         self.patch = patch
@@ -40,7 +44,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(
             _stack(before, width, blocks, embedding) for before, width in zip(entering, widths, strict=True)
         )
-        self.middle_attention = SelfAttention(widths[-1])
+        self.middle_attention = SelfAttention(widths[-1]) if attention else nn.Identity()
         self.middle = ResidualBlock(widths[-1], widths[-1], embedding)
         below = (*widths[1:], widths[-1])
         self.up = nn.ModuleList(
