@@ -113,7 +113,8 @@ class Entry:
 
     `id` is unique in its catalog and looks like a relative path without suffix (`broken_large/003`). Entries that
     show the same part, shot or burst share a `group` and never straddle a split. `split` is what the data set itself
-    declares ("train" or "test"), or None.
+    declares ("train" or "test"), or None. `background` is the id of the real image that a synthetic one was painted on,
+    where it shows the same surface elsewhere.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Entry:
     group: str
     masks: tuple[MaskSource, ...] = ()
     split: str | None = None
+    background: str | None = None
 
     def __post_init__(self) -> None:
         if not self.id or PurePosixPath(self.id).is_absolute() or ".." in PurePosixPath(self.id).parts:
@@ -188,7 +190,8 @@ def _relative(path: Path, root: Path) -> str:
 def _entry_to_json(entry: Entry, root: Path) -> dict[str, Any]:
     masks = [_mask_to_json(mask, root) for mask in entry.masks]
     plain = {"id": entry.id, "image": _relative(entry.image, root), "label": entry.label, "group": entry.group}
-    return {**plain, "masks": masks, "split": entry.split}
+    painted = {} if entry.background is None else {"background": entry.background}
+    return {**plain, "masks": masks, "split": entry.split, **painted}
 
 
 def _mask_to_json(mask: MaskSource, root: Path) -> dict[str, Any]:
@@ -201,7 +204,8 @@ def _mask_to_json(mask: MaskSource, root: Path) -> dict[str, Any]:
 
 def _entry_from_json(data: Mapping[str, Any], root: Path) -> Entry:
     masks = tuple(_mask_from_json(row, root) for row in data["masks"])
-    return Entry(data["id"], root / data["image"], data["label"], data["group"], masks, data["split"])
+    split, background = data["split"], data.get("background")
+    return Entry(data["id"], root / data["image"], data["label"], data["group"], masks, split, background)
 
 
 def _mask_from_json(row: Mapping[str, Any], root: Path) -> MaskSource:

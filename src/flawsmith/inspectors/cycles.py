@@ -14,7 +14,7 @@ from torch import nn
 from flawsmith.core.protocols import Learner, Progress
 from flawsmith.core.rng import derive_seed
 from flawsmith.inspectors.settings import LearningSettings
-from flawsmith.training.loop import Feed, LoopSettings, train
+from flawsmith.training.loop import LoopSettings, PhasedFeed, train
 from flawsmith.training.weights import load_weights, save_net
 
 SO_FAR = "so_far.safetensors"
@@ -35,12 +35,12 @@ class Cycles:
     """Teaches `net` in cycles of `settings.cycle` steps.
 
     In each the learning rate rises and falls to almost nothing (Loshchilov & Hutter 2017), so the end of any cycle is
-    the end of a complete training.
+    the end of a complete training. What `feed` draws may differ early and late in a cycle.
     """
 
     net: nn.Module
     learner: Learner
-    feed: Feed
+    feed: PhasedFeed
     settings: LearningSettings
     seed: int
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from flawsmith.core.errors import QuotaError
 from flawsmith.core.files import read_json, write_json, write_text
 from flawsmith.core.protocols import Progress, silent
-from flawsmith.core.records import Catalog, Entry, MaskFile
+from flawsmith.core.records import Birth, Catalog, Entry, MaskFile
 from flawsmith.core.settings import Settings
 from flawsmith.data.image_io import write_image, write_mask
 from flawsmith.data.loading import load_sample
@@ -171,7 +171,9 @@ def synthetic_catalog(out: Path, rows: Sequence[Mapping[str, Any]]) -> Catalog:
 
 def _entry(out: Path, row: Mapping[str, Any]) -> Entry:
     masks = tuple(MaskFile(out / mask["path"], mask["label"], approximate=mask["approximate"]) for mask in row["masks"])
-    return Entry(row["id"], out / "images" / f"{row['id']}.png", row["label"], row["group"], masks, "train")
+    birth = Birth.from_json(row["birth"])
+    surface = birth.background_id if birth.background == "kept" else None
+    return Entry(row["id"], out / "images" / f"{row['id']}.png", row["label"], row["group"], masks, "train", surface)
 
 
 def _portable(catalog: Catalog) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,24 +20,38 @@ Feed = Callable[[np.random.Generator, int], Batch]
 """(random stream, number of samples) -> a batch of tensors on the CPU."""
 
 
-def batches(feed: Feed, settings: LoopSettings, ranks: Ranks, seed: int, first: int) -> Iterator[Batch]:
+@runtime_checkable
+class PhasedFeed(Protocol):
+    """A feed that draws otherwise early in a training than late."""
+
+    def at(self, done: float) -> Feed:
+        """Return the feed of a step before which the share `done`, in [0, 1), of all steps was taken."""
+
+
+def batches(feed: Feed | PhasedFeed, settings: LoopSettings, ranks: Ranks, seed: int, first: int) -> Iterator[Batch]:
     """Yield the batches of steps `first` ... `settings.steps` - 1, on the ranks' device.
 
     For a GPU the next batch is drawn by a thread meanwhile; on a CPU that would only fight for the cores.
     """
     samples = settings.batch // ranks.count
-    streams = (stream(seed, "batch", ranks.rank, i) for i in range(first, settings.steps))
-    on_cpu = ranks.device.type == "cpu"
-    drawn = (feed(each, samples) for each in streams) if on_cpu else _ahead(feed, streams, samples)
+    draws = (
+        partial(_feed_at(feed, i / settings.steps), stream(seed, "batch", ranks.rank, i), samples)
+        for i in range(first, settings.steps)
+    )
+    drawn = (draw() for draw in draws) if ranks.device.type == "cpu" else _ahead(draws)
     for batch in drawn:
         yield {name: _placed(value, ranks.device, settings.channels_last) for name, value in batch.items()}
 
 
-def _ahead(feed: Feed, streams: Iterator[np.random.Generator], samples: int) -> Iterator[Batch]:
+def _feed_at(feed: Feed | PhasedFeed, done: float) -> Feed:
+    return feed.at(done) if isinstance(feed, PhasedFeed) else feed
+
+
+def _ahead(draws: Iterator[Callable[[], Batch]]) -> Iterator[Batch]:
     with ThreadPoolExecutor(1) as pool:
-        coming = [pool.submit(feed, each, samples) for each in [next(streams, None)] if each is not None]
-        for each in streams:
-            ready, coming = coming[0], [pool.submit(feed, each, samples)]
+        coming = [pool.submit(draw) for draw in [next(draws, None)] if draw is not None]
+        for draw in draws:
+            ready, coming = coming[0], [pool.submit(draw)]
             yield ready.result()
         for last in coming:
             yield last.result()

@@ -26,12 +26,12 @@ from flawsmith.core.protocols import Learner, Progress, silent
 from flawsmith.core.rng import derive_seed
 from flawsmith.training.checkpoint import NAME, Journal, learnt_tensors, read_checkpoint, restore, write_checkpoint
 from flawsmith.training.device import autocast_for, pick_device
-from flawsmith.training.feeding import Batch, Feed, batches
+from flawsmith.training.feeding import Batch, Feed, PhasedFeed, batches
 from flawsmith.training.optimisers import build_optimisers, gradients_of, move, optimiser_tensors
 from flawsmith.training.ranks import Ranks, join_ranks
 from flawsmith.training.settings import LoopSettings, ema_decay, learning_rate
 
-__all__ = ["Batch", "Feed", "LoopSettings", "TrainLog", "train"]
+__all__ = ["Batch", "Feed", "LoopSettings", "PhasedFeed", "TrainLog", "train"]
 
 _PROGRESS_SECONDS = 0.5
 _MAY_CHANGE = {"checkpoint_seconds", "log_every", "device"}
@@ -49,7 +49,7 @@ class TrainLog:
 def train(  # noqa: PLR0913  (what to teach, by what, how, where, and who listens: each has one meaning)
     net: nn.Module,
     learner: Learner,
-    feed: Feed,
+    feed: Feed | PhasedFeed,
     settings: LoopSettings,
     folder: Path,
     *,

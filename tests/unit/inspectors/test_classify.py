@@ -66,9 +66,9 @@ def test_half_of_a_batch_is_good_and_the_classes_are_even(plates):
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_share_of_synthetic_images_is_kept(plates, share):
     """Synthetic images show another class here, so their targets tell them apart."""
-    bank = FrameBank(plates(good=2, dent=2), plates(pit=5), STILL.model_copy(update={"synthetic_share": share}))
+    bank = FrameBank(plates(good=2, dent=2), plates(pit=5), STILL)
     rng = np.random.default_rng(2)
-    targets = torch.cat([bank.batch(rng, 8)["target"][1::2] for _ in range(80)])
+    targets = torch.cat([bank.batch(rng, 8, share)["target"][1::2] for _ in range(80)])
     assert float((targets == 2).float().mean()) == pytest.approx(share, abs=0.09)
 
 

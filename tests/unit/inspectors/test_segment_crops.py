@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from flawsmith.core.errors import TrainingError
 from flawsmith.data.loading import load_sample
+from flawsmith.inspectors.draws import draw_any
+from flawsmith.inspectors.plates import Plate
 from flawsmith.inspectors.segment.crops import CropBank, ImageStore, auto_crop, mirrored
 from flawsmith.inspectors.segment.settings import SegmentSettings
 
@@ -40,14 +44,81 @@ def test_a_batch_depends_on_its_generator_alone(plates):
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_share_of_synthetic_crops_is_kept(plates, share, monkeypatch):
     real, synthetic = plates(good=2, dent=2), plates(dent=5)
-    bank = CropBank(real, synthetic, SMALL.model_copy(update={"synthetic_share": share}), 4)
+    bank = CropBank(real, synthetic, SMALL, 4)
     seen = []
     get = bank.store.get
     monkeypatch.setattr(bank.store, "get", lambda entry: seen.append(entry.image.parents[1]) or get(entry))
     rng = np.random.default_rng(2)
     for _ in range(400):
-        bank._defect(rng)
+        bank._defect(rng, share)
     assert np.mean([folder == synthetic.root for folder in seen]) == pytest.approx(share, abs=0.07)
+
+
+def painted_on(synthetic, real):
+    """Return the synthetic catalog as if its images had been painted on the real ones, in turn."""
+    surfaces = [entry.id for entry in real if entry.label == "good"]
+    return synthetic.with_entries(
+        replace(entry, background=surfaces[i % len(surfaces)]) for i, entry in enumerate(synthetic)
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_painted_places_are_seen_unpainted_as_often_as_painted(plates, share, monkeypatch):
+    real = plates(good=3, dent=2)
+    synthetic = painted_on(plates(dent=6), real)
+    bank = CropBank(real, synthetic, SMALL, 4)
+    cut = []
+    monkeypatch.setattr(bank, "_cut", lambda plate, centre: cut.append(centre) or Plate(plate.image, plate.mask))
+    near = 0
+    monkeypatch.setattr(bank, "_anywhere", lambda entry, rng: bank.store.get(entry))
+    rng = np.random.default_rng(4)
+    for _ in range(400):
+        cut.clear()
+        crop = bank._free(rng, share)
+        assert not crop.mask.any()
+        near += bool(cut)
+    assert near / 400 == pytest.approx(share, abs=0.07)
+
+
+def test_towards_the_end_of_a_training_all_defects_are_real(plates, monkeypatch):
+    real, synthetic = plates(good=2, dent=2), plates(dent=5)
+    bank = CropBank(real, synthetic, SMALL.model_copy(update={"synthetic_share": 0.35, "real_last": 0.3}), 4)
+    seen = []
+    get = bank.store.get
+    monkeypatch.setattr(bank.store, "get", lambda entry: seen.append(entry.image.parents[1]) or get(entry))
+
+    def share_at(done):
+        seen.clear()
+        for seed in range(60):
+            bank.at(done)(np.random.default_rng(seed), 8)
+        return sum(folder == synthetic.root for folder in seen) / (60 * 4)
+
+    assert share_at(0.0) == pytest.approx(0.5, abs=0.1)
+    assert share_at(0.69) == pytest.approx(0.5, abs=0.1)
+    assert share_at(0.7) == share_at(0.99) == 0
+
+
+def test_an_unpainted_crop_is_the_photograph_under_the_defect(plates):
+    real = plates(good=3, dent=2)
+    synthetic = painted_on(plates(dent=6), real)
+    bank = CropBank(real, synthetic, SMALL, 4)
+    twins = {each.entry.image: bank.surfaces[each.entry.background] for each in bank.painted["dent"]}
+    for seed in range(10):
+        drawn = draw_any(bank.painted["dent"], np.random.default_rng(seed))
+        defect, bare = (
+            bank._cut_near(drawn, bank.store.get(entry), np.random.default_rng(seed))
+            for entry in (drawn.entry, twins[drawn.entry.image])
+        )
+        assert defect.mask.any()
+        assert not bare.mask.any()
+        assert bare.image.shape == defect.image.shape
+
+
+@pytest.mark.parametrize("settings", [SMALL.model_copy(update={"unpainted": False}), SMALL])
+def test_without_known_surfaces_or_where_told_so_nothing_is_unpainted(plates, settings):
+    real = plates(good=3, dent=2)
+    synthetic = plates(dent=6) if settings.unpainted else painted_on(plates(dent=6), real)
+    assert not CropBank(real, synthetic, settings, 4).painted
 
 
 def test_images_beyond_the_budget_are_read_again(plates):

@@ -184,6 +184,43 @@ def test_layout_does_not_change_what_is_learnt(tmp_path):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
+class Ending:
+    """A feed that gives zeros until half of the steps are done, and ones from then on."""
+
+    def __init__(self):
+        self.asked = []
+
+    def at(self, done):
+        self.asked.append(done)
+        value = float(done >= 0.5)
+        return lambda rng, batch: {"x": torch.full((batch, 3, 8, 8), value)}
+
+
+@pytest.mark.parametrize("stop", [None, 3, 5])
+def test_a_feed_may_change_in_the_course_of_a_training_resumed_or_not(tmp_path, stop):
+    taught = []
+
+    class Listening(Denoising):
+        def turns(self, batch, rng):
+            taught.append(float(batch["x"].mean()))
+            return super().turns(batch, rng)
+
+    def interrupt(step, net):
+        if step == stop:
+            raise KeyboardInterrupt
+
+    feed, settings = Ending(), LoopSettings(steps=8, batch=4, device="cpu")
+    for after in (interrupt, None):
+        net = fresh(Small)
+        try:
+            train(net, Listening(net), feed, settings, tmp_path, seed=3, after=after)
+            break
+        except KeyboardInterrupt:
+            continue
+    assert taught == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert sorted(set(feed.asked)) == [i / 8 for i in range(8)]
+
+
 def test_it_learns(tmp_path):
     net, log = run("two turns", tmp_path, steps=600, batch=64, learning_rate=1e-2)
     made = net["maker"](torch.randn(500, 2, generator=torch.Generator().manual_seed(1)))

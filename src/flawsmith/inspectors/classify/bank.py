@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from flawsmith.inspectors.classify.frames import framed, framed_mask
 from flawsmith.inspectors.classify.settings import ClassifySettings
 from flawsmith.inspectors.draws import draw_any, draw_defect
 from flawsmith.inspectors.plates import ImageStore, Plate, read_plate
+from flawsmith.training.feeding import Feed
 
 
 class FrameBank:
@@ -38,9 +40,16 @@ class FrameBank:
         self.channels = least_channels if grey else 3
         self.store = ImageStore(settings.cache_mb * 2**20, self._read)
 
-    def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        """Draw a batch of `size` images. Where augmentation takes a defect out of sight, its image counts as good."""
-        share, settings = self.settings.synthetic_share, self.settings
+    def at(self, done: float) -> Feed:
+        """Return the feed of the time when the share `done` of a training cycle is over."""
+        return partial(self.batch, share=self.settings.synthetic_share_at(done))
+
+    def batch(self, rng: np.random.Generator, size: int, share: float = 0.0) -> dict[str, Tensor]:
+        """Draw a batch of `size` images; `share` of the defects are synthetic.
+
+        Where augmentation takes a defect out of sight, its image counts as good.
+        """
+        settings = self.settings
         drawn = [
             draw_defect(self.real, self.synthetic, share, rng) if i % 2 else draw_any(self.good, rng)
             for i in range(size)

@@ -58,7 +58,7 @@ class ClassifyCourse:
         """Train until `steps` steps have been taken in all, and return the inspector with its averaged weights."""
         net = seeded_net(self._fresh, self.seed)
         progress(task, 0, steps, self.card.begun)
-        cycles = Cycles(net, ClassifyLearner(net), self.bank.batch, self.settings, self.seed)
+        cycles = Cycles(net, ClassifyLearner(net), self.bank, self.settings, self.seed)
         cycles.advance(steps, folder, progress, task)
         return Classifier(net, self.card)
 

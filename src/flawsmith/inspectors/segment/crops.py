@@ -1,9 +1,14 @@
-"""Training crops at native resolution: half of every batch defect-free, half around a random defect pixel."""
+"""Training crops at native resolution: half of every batch defect-free, half around a random defect pixel.
+
+Synthetic defects come in pairs: with the defect, and the same place of the photograph as it was before. What differs
+between the two is the defect alone; without its twin, a network takes the places where defects are painted for defects.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +25,7 @@ from flawsmith.inspectors.draws import draw_any, draw_defect
 from flawsmith.inspectors.plates import ImageStore, Plate
 from flawsmith.inspectors.segment.settings import SegmentSettings
 from flawsmith.training.feed import to_tensor
+from flawsmith.training.feeding import Feed
 
 MAX_TRIES = 8
 """Draws of a crop that shall miss every defect before another image is tried."""
@@ -45,14 +51,24 @@ class CropBank:
         self.synthetic = self._by_class(synthetic or ())
         self.marked = [each for rows in self.real.values() for each in rows]
         self._check()
+        self.surfaces = {entry.id: entry for entry in real} if settings.unpainted else {}
+        self.painted = {
+            label: known
+            for label, rows in self.synthetic.items()
+            if (known := [each for each in rows if each.entry.background in self.surfaces])
+        }
         seen = [self.store.get(entry).image.shape for entry in (*(each.entry for each in self.marked), *self.good[:1])]
         self.channels = max(shape[2] for shape in seen)
         wanted = settings.crop if settings.crop != "auto" else auto_crop(self.marked, min(min(s[:2]) for s in seen))
         self.side = max(multiple, wanted // multiple * multiple)
 
-    def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        """Draw a batch of `size` crops."""
-        crops = [self._defect(rng) if i % 2 else self._free(rng) for i in range(size)]
+    def at(self, done: float) -> Feed:
+        """Return the feed of the time when the share `done` of a training cycle is over."""
+        return partial(self.batch, share=self.settings.synthetic_share_at(done))
+
+    def batch(self, rng: np.random.Generator, size: int, share: float = 0.0) -> dict[str, Tensor]:
+        """Draw a batch of `size` crops; `share` of the defects are synthetic."""
+        crops = [self._defect(rng, share) if i % 2 else self._free(rng, share) for i in range(size)]
         crops = [crop.seen(draw_view(self.settings.symmetry, rng)) for crop in crops]
         images = to_tensor([crop.image for crop in crops], self.channels)
         targets = torch.from_numpy(np.stack([crop.mask for crop in crops]).astype(np.int64))
@@ -77,14 +93,13 @@ class CropBank:
         if not self.good and not self.marked:
             raise TrainingError("no real image to learn defect-free surface from: give some good images")
 
-    def _defect(self, rng: np.random.Generator) -> Plate:
-        marked = draw_defect(self.real, self.synthetic, self.settings.synthetic_share, rng)
-        plate = self.store.get(marked.entry)
-        spot = np.array(np.unravel_index(marked.spots[int(rng.integers(len(marked.spots)))], plate.mask.shape))
-        centre = spot + rng.integers(-self.side // 4, self.side // 4 + 1, 2)
-        return self._cut(plate, (float(centre[0]), float(centre[1])))
+    def _defect(self, rng: np.random.Generator, share: float) -> Plate:
+        marked = draw_defect(self.real, self.synthetic, share, rng)
+        return self._cut_near(marked, self.store.get(marked.entry), rng)
 
-    def _free(self, rng: np.random.Generator) -> Plate:
+    def _free(self, rng: np.random.Generator, share: float) -> Plate:
+        if self.painted and rng.random() < share:
+            return self._unpainted(rng)
         off_mask = bool(self.marked) and (not self.good or rng.random() < self.settings.off_mask_share)
         if off_mask:
             for _ in range(MAX_TRIES):
@@ -96,6 +111,17 @@ class CropBank:
             if self.good
             else self._anywhere(draw_any(self.marked, rng).entry, rng)
         )
+
+    def _unpainted(self, rng: np.random.Generator) -> Plate:
+        """Cut a place where a synthetic defect was painted out of the photograph as it was before."""
+        marked = draw_any(draw_any(list(self.painted.values()), rng), rng)
+        return self._cut_near(marked, self.store.get(self.surfaces[str(marked.entry.background)]), rng)
+
+    def _cut_near(self, marked: Marked, plate: Plate, rng: np.random.Generator) -> Plate:
+        """Cut a crop in which some pixel of a defect lies near the middle."""
+        spot = np.array(np.unravel_index(marked.spots[int(rng.integers(len(marked.spots)))], plate.mask.shape))
+        centre = spot + rng.integers(-self.side // 4, self.side // 4 + 1, 2)
+        return self._cut(plate, (float(centre[0]), float(centre[1])))
 
     def _anywhere(self, entry: Entry, rng: np.random.Generator) -> Plate:
         plate = self.store.get(entry)

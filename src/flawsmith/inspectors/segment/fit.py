@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,9 +48,5 @@ class SegmentCourse:
         """Train until `steps` steps have been taken in all, and return the inspector with its averaged weights."""
         net = seeded_net(lambda: SegmentNet(**self.shape), self.seed)
         learner = SegmentLearner(net, self.settings.focal_gamma)
-        Cycles(net, learner, self.feed, self.settings, self.seed).advance(steps, folder, progress, task)
+        Cycles(net, learner, self.bank, self.settings, self.seed).advance(steps, folder, progress, task)
         return Segmenter(net, self.shape, self.settings.pool)
-
-    def feed(self, rng: np.random.Generator, batch: int) -> Mapping[str, Tensor]:
-        """Draw a batch."""
-        return self.bank.batch(rng, batch)

@@ -20,6 +20,10 @@ class SegmentSettings(LearningSettings):
         0, ge=0, description="how far the loss turns from what is already right (Lin et al. 2017); 0 is cross-entropy"
     )
     off_mask_share: float = Field(0.2, ge=0, le=1, description="share of defect-free crops cut from defective images")
+    unpainted: bool = Field(
+        True,
+        description="for each crop with a synthetic defect one of the same place without it, among the defect-free",
+    )
     pool: int | Literal["auto"] = Field(
         "auto", description="side of the window whose mean decides the image score; auto is 21, less below 256 px"
     )
