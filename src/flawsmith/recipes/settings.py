@@ -18,6 +18,7 @@ from flawsmith.generators.classical.settings import (
     PoissonSettings,
 )
 from flawsmith.generators.ddpm.settings import DdpmSettings
+from flawsmith.generators.dualanodiff.settings import DualAnoDiffSettings
 from flawsmith.generators.latent.settings import LatentSettings
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.proof.quality.settings import QualitySettings
@@ -71,6 +72,7 @@ class RunSettings(Settings):
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
     anomalydiffusion: AnomalyDiffusionSettings = AnomalyDiffusionSettings()
+    dualanodiff: DualAnoDiffSettings = DualAnoDiffSettings()
     ddpm: DdpmSettings = DdpmSettings()
     latent: LatentSettings = LatentSettings()
     copy_paste: PasteSettings = PasteSettings()
