@@ -46,6 +46,12 @@ ANOMALYDIFFUSION = {
     "token_loop": {**LOCAL["loop"], "steps": 10},
     "sampling": {"steps": 3},
 }
+DUALANODIFF = {
+    "size_hw": [32, 32],
+    "net": {"widths": [8, 16], "embedding": 32, "type_tokens": 2},
+    "loop": {**DDPM["loop"], "steps": 10},
+    "sampling": {"steps": 3, "batch": 2},
+}
 JOINT = {
     "side": 32,
     "net": {"widths": [16, 32], "embedding": 32},
@@ -55,6 +61,7 @@ JOINT = {
 TINY = {
     "local": LOCAL,
     "anomalydiffusion": ANOMALYDIFFUSION,
+    "dualanodiff": DUALANODIFF,
     "joint": JOINT,
     "ddpm": DDPM,
     "latent": LATENT,
@@ -65,7 +72,11 @@ MASKING = ("local", "joint")
 LEARNT = ("local", "anomalydiffusion", "joint")
 """Generators that learn from masks, and so cannot do without, nor a class that they have not seen."""
 WHOLE = ("ddpm", "latent")
-"""Generators of whole images: they are not told where, and read the mask off afterwards."""
+"""Generators of whole images, of which nothing of the photograph is kept."""
+LAYING = ("dualanodiff",)
+"""Generators of whole images whose defect is laid on the photograph."""
+UNTOLD = (*WHOLE, *LAYING)
+"""Generators that are not told where, and say afterwards."""
 PASTING = ("copy_paste", "copy_paste_poisson", "cutmix")
 """Generators that paste training defects, and so cannot do a class that they have not seen."""
 KINDS = {
@@ -167,7 +178,7 @@ def test_depth_shape_and_channels_of_the_background_are_kept(name, channels, kin
         assert not np.shares_memory(painting.image, each.background)
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*MASKING, *WHOLE)])
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*MASKING, *UNTOLD)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_mask_is_there_and_is_where_pixels_changed(name, kind, fitted):
     painter = generator(name).load(fitted(name))
@@ -182,9 +193,10 @@ def test_the_mask_is_there_and_is_where_pixels_changed(name, kind, fitted):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_it_says_whether_it_can_be_told_where(name, fitted):
     painter = generator(name).load(fitted(name))
-    assert painter.takes_mask == (name not in WHOLE)
+    assert painter.takes_mask == (name not in UNTOLD)
     for painting in painter.paint([patch(1), patch(2)]):
-        assert painting.whole == painting.approximate == (name in WHOLE)
+        assert painting.whole == (name in WHOLE)
+        assert painting.approximate == (name in UNTOLD)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -200,7 +212,22 @@ def test_a_whole_image_takes_no_more_than_size_and_depth_from_the_background(nam
     assert painter.window((3.0, 4.0, 5.0, 6.0), (70, 90)) == (0, 0, 70, 90)
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in WHOLE])
+@pytest.mark.parametrize("name", LAYING)
+def test_what_is_laid_changes_the_photograph_under_its_mask_and_not_far_from_it(name, fitted):
+    painter = generator(name).load(fitted(name))
+    assert painter.window((3.0, 4.0, 5.0, 6.0), (70, 90)) == (0, 0, 70, 90)
+    given = [patch(seed, side=112) for seed in range(6)]
+    painted = painter.paint(given)
+    assert any(painting.mask.any() for painting in painted)
+    for each, painting in zip(given, painted, strict=True):
+        changed = (painting.image != each.background).any(2)
+        assert changed.any() == painting.mask.any()
+        assert not changed[distance_transform_edt(~painting.mask) > 24].any() or not painting.mask.any()
+        assert painting.bare is None
+        assert painting.shown.shape == each.background.shape
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in UNTOLD])
 def test_far_from_what_was_asked_and_made_the_background_stays(name, fitted):
     painter = generator(name).load(fitted(name))
     given = [patch(seed, side=112) for seed in range(4)]
@@ -246,19 +273,19 @@ def test_a_model_is_safetensors_and_json_and_moves(name, fitted, tmp_path):
     assert same(here, there)
 
 
-@pytest.mark.parametrize("name", [*PASTING, *LEARNT, *WHOLE])
+@pytest.mark.parametrize("name", [*PASTING, *LEARNT, *UNTOLD])
 def test_a_class_not_learnt_is_refused_and_the_nearest_proposed(name, fitted):
     with pytest.raises(SettingsError, match="did you mean 'blowhole'"):
         generator(name).load(fitted(name)).paint([patch(1, label="blowhold")])
 
 
-@pytest.mark.parametrize("name", [*PASTING, *LEARNT, *WHOLE])
+@pytest.mark.parametrize("name", [*PASTING, *LEARNT, *UNTOLD])
 def test_without_defects_there_is_nothing_to_learn(name, worlds, tmp_path):
     with pytest.raises(FlawsmithError, match=r"no defect (masks|images)"):
         fit_into(tmp_path / "model", name, worlds[3].labelled(GOOD))
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*PASTING, *LEARNT, *WHOLE)])
+@pytest.mark.parametrize("name", [name for name in GENERATORS if name not in (*PASTING, *LEARNT, *UNTOLD)])
 def test_the_others_need_no_defects(name, worlds, tmp_path):
     painter = generator(name).load(fit_into(tmp_path / "model", name, worlds[3].labelled(GOOD)))
     assert painter.paint([patch(1, label="never seen")])[0].mask.any()

@@ -4,6 +4,7 @@ from flawsmith.core.protocols import GeneratorFamily
 from flawsmith.generators.anomalydiffusion import family as _anomalydiffusion  # noqa: F401 (registers its families)
 from flawsmith.generators.classical import family as _classical  # noqa: F401
 from flawsmith.generators.ddpm import family as _ddpm  # noqa: F401
+from flawsmith.generators.dualanodiff import family as _dualanodiff  # noqa: F401
 from flawsmith.generators.joint import family as _joint  # noqa: F401
 from flawsmith.generators.latent import family as _latent  # noqa: F401
 from flawsmith.generators.local import family as _local  # noqa: F401

@@ -30,10 +30,13 @@ TOP = np.float32(np.iinfo(np.uint16).max)
 
 
 class Proposal(NamedTuple):
-    """A proposed mask (HW bool, maybe empty), and the number of the defect-free picture it was read off against."""
+    """A proposed mask (HW bool, maybe empty), the number of the defect-free picture it was read off against, and how
+    far such proposals overlap with the masks of real defects (None: not known).
+    """
 
     mask: Mask
     good: int
+    agreement: float | None
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class Hung:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Training pictures, and the difference from which on a pixel is proposed to be of a defect."""
+    """Training pictures, and the difference from which on a pixel is proposed to be of a defect; None for a generator
+    that makes masks itself.
+    """
 
     goods: tuple[Hung, ...]
     defects: tuple[Hung, ...]
-    level: Level
+    level: Level | None = None
 
     @classmethod
     def measure(cls, goods: Sequence[Hung], defects: Sequence[Hung]) -> Gallery:
@@ -77,11 +82,21 @@ class Gallery:
             raise TrainingError(str(error)) from None
 
     def proposal(self, image: Image) -> Proposal:
-        """Return where a picture (HWC uint16, of the gallery's size) differs from the nearest defect-free one."""
-        picture = image.astype(np.float32) / TOP
-        plain = [each.picture for each in self.goods]
-        number = nearest(picture, plain)
-        return Proposal(above(difference(picture, plain[number]), self.level.value), number)
+        """Return where a picture (HWC uint16, of the gallery's size) differs from the nearest defect-free one.
+
+        Raises StageError where the level has not been measured.
+        """
+        if self.level is None:
+            raise StageError(
+                "a gallery proposes masks by a level, and this one has none: measure it on training pictures"
+            )
+        number = self.nearest_good(image)
+        differing = difference(image.astype(np.float32) / TOP, self.goods[number].picture)
+        return Proposal(above(differing, self.level.value), number, self.level.agreement)
+
+    def nearest_good(self, image: Image) -> int:
+        """Return the number of the defect-free picture that a picture (HWC uint16) resembles most."""
+        return nearest(image.astype(np.float32) / TOP, [each.picture for each in self.goods])
 
     def alike(self, image: Image, label: str) -> Hung:
         """Return the training picture of a class that a picture resembles most."""
@@ -97,7 +112,8 @@ class Gallery:
             tensors[f"image/{number:05d}"] = np.ascontiguousarray(each.image)
             if each.mask is not None:
                 tensors[f"mask/{number:05d}"] = np.ascontiguousarray(each.mask)
-        head = {"rows": rows, "level": self.level.value, "agreement": self.level.agreement}
+        value, agreement = self.level or (None, None)
+        head = {"rows": rows, "level": value, "agreement": agreement}
         write_bytes(path, save(tensors, {KEY: json.dumps(head, sort_keys=True)}))
 
     @classmethod
@@ -114,7 +130,7 @@ class Gallery:
                 hung.append(Hung(row["id"], row["label"], file.get_tensor(f"image/{number:05d}"), found))
         goods = tuple(each for each in hung if each.label == GOOD)
         defects = tuple(each for each in hung if each.label != GOOD)
-        return cls(goods, defects, Level(head["level"], head["agreement"]))
+        return cls(goods, defects, None if head["level"] is None else Level(head["level"], head["agreement"]))
 
 
 def gather(catalog: Catalog, size_hw: tuple[int, int], good_images: int, seed: int) -> tuple[list[Hung], list[Hung]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from flawsmith.core.records import Image, Painting, Patch
+from flawsmith.core.records import Image, Mask, Painting, Patch
 from flawsmith.generators.gallery import Gallery, as_tensor, mask_at
 from flawsmith.training.feed import in_channels, resized, to_image
 
@@ -20,17 +20,28 @@ def whole_painting(picture_CHW: Tensor, patch: Patch, gallery: Gallery, notes: M
 
     Its mask is proposed by difference from the nearest good picture; `notes` go into its birth record.
     """
-    small, like = to_image(picture_CHW[None], np.uint16)[0], patch.background
-    mask, number = gallery.proposal(small)
-    bare, alike = gallery.goods[number], gallery.alike(small, patch.label)
+    proposed = gallery.proposal(to_image(picture_CHW[None], np.uint16)[0])
+    bare = gallery.goods[proposed.good]
+    against = {"mask_against": bare.id, "mask_agreement": proposed.agreement}
+    return painting_under(proposed.mask, picture_CHW, as_tensor([bare]), patch, gallery, {**against, **notes})
+
+
+def painting_under(
+    mask: Mask, picture_CHW: Tensor, bare_1CHW: Tensor, patch: Patch, gallery: Gallery, notes: Mapping[str, Any]
+) -> Painting:
+    """Return a drawn picture as the painting that a patch asks for, under a mask (HW, of the gallery's size).
+
+    It is judged against the defect-free picture `bare_1CHW`; both are in [-1, 1] and of the gallery's size.
+    """
+    like, alike = patch.background, gallery.alike(to_image(picture_CHW[None], np.uint16)[0], patch.label)
     return Painting(
         image=at_camera(picture_CHW[None], like),
         mask=mask_at(mask, (like.shape[0], like.shape[1])),
         shown=at_camera(as_tensor([alike]), like),
         whole=True,
-        bare=at_camera(as_tensor([bare]), like),
+        bare=at_camera(bare_1CHW, like),
         approximate=True,
-        notes={"mask_against": bare.id, "mask_agreement": gallery.level.agreement, "resembles": alike.id, **notes},
+        notes={"resembles": alike.id, **notes},
     )
 
 

@@ -6,12 +6,19 @@ are left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flawsmith.nets.attention import Context, CrossAttention
 from flawsmith.nets.blocks import ResidualBlock, SelfAttention, groups_of
+
+Between = Callable[[int, Tensor], Tensor]
+"""(number of a place, its features) -> features: what else happens to them. Places are the levels going down, then
+those going up, in the order they are run through.
+"""
 
 
 class UNet(nn.Module):
@@ -61,19 +68,29 @@ class UNet(nn.Module):
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(
-        self, x: Tensor, embedding: Tensor, context: Context | None = None, *, amid: Tensor | None = None
+        self,
+        x: Tensor,
+        embedding: Tensor,
+        context: Context | None = None,
+        *,
+        amid: Tensor | None = None,
+        between: Between | None = None,
     ) -> Tensor:
-        """Run the network; `amid` (N, E) is added to the embedding in the middle block alone."""
+        """Run the network; `amid` (N, E) is added to the embedding in the middle block alone, and `between` may change
+        what each level gives.
+        """
         x = self.enter(F.pixel_unshuffle(x, self.patch))
         skips = []
         for level, stack in enumerate(self.down):
             x = _run(stack, x if level == 0 else F.avg_pool2d(x, 2), embedding)
             x = x if context is None else self.down_look[level](x, context)
+            x = x if between is None else between(level, x)
             skips.append(x)
         x = self.middle(self.middle_attention(x), embedding if amid is None else embedding + amid)
         for level in reversed(range(len(self.up))):
             x = _run(self.up[level], torch.cat([x, skips[level]], 1), embedding)
             x = x if context is None else self.up_look[level](x, context)
+            x = x if between is None else between(2 * len(self.up) - 1 - level, x)
             if level:
                 x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         return F.pixel_shuffle(self.leave(F.silu(self.norm(x))), self.patch)

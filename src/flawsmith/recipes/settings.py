@@ -18,6 +18,7 @@ from flawsmith.generators.classical.settings import (
     PoissonSettings,
 )
 from flawsmith.generators.ddpm.settings import DdpmSettings
+from flawsmith.generators.dualanodiff.settings import DualAnoDiffSettings
 from flawsmith.generators.joint.settings import JointSettings
 from flawsmith.generators.latent.settings import LatentSettings
 from flawsmith.generators.local.settings import LocalSettings
@@ -72,6 +73,7 @@ class RunSettings(Settings):
     split: SplitSettings = SplitSettings()
     local: LocalSettings = LocalSettings()
     anomalydiffusion: AnomalyDiffusionSettings = AnomalyDiffusionSettings()
+    dualanodiff: DualAnoDiffSettings = DualAnoDiffSettings()
     joint: JointSettings = JointSettings()
     ddpm: DdpmSettings = DdpmSettings()
     latent: LatentSettings = LatentSettings()

@@ -15,7 +15,7 @@ from flawsmith.generators.classical.family import COPY_PASTE, COPY_PASTE_POISSON
 from flawsmith.generators.classical.noise import lattice_noise, perlin
 from flawsmith.generators.classical.paste import copy_paste, copy_paste_poisson, cutmix
 from flawsmith.generators.classical.pixels import lay_over, to_plate
-from flawsmith.generators.classical.poisson import MOST_UNKNOWNS, membrane, seamless
+from flawsmith.generators.classical.poisson import MOST_UNKNOWNS, seamless
 from flawsmith.generators.classical.selfmade import cutpaste, perlin_texture
 from flawsmith.generators.classical.settings import (
     CutMixSettings,
@@ -26,6 +26,7 @@ from flawsmith.generators.classical.settings import (
 )
 from flawsmith.generators.classical.texture import CHANGES, foreign_texture
 from flawsmith.generators.classical.turn import CLEAR_PX, choose, draw_turn, lay
+from flawsmith.generators.membrane import membrane
 from flawsmith.masks.morphology import dilate, feather, tight
 
 AS_IT_IS = {"symmetry": "none", "rotation_deg": 0.0, "least_scale": 1.0, "most_scale": 1.0}

@@ -18,12 +18,13 @@ from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.diffusion.betas import betas
 from flawsmith.diffusion.chain import Chain
 from flawsmith.diffusion.samplers import SAMPLERS
+from flawsmith.generators.deck import Deck
 from flawsmith.generators.gallery import Hung
 from flawsmith.generators.latent.captions import Plane, Told
 from flawsmith.generators.latent.condition import Condition
 from flawsmith.generators.latent.drawing import draw_pictures
 from flawsmith.generators.latent.family import LATENT
-from flawsmith.generators.latent.learner import Deck, LatentLearner, VqVaeLearner
+from flawsmith.generators.latent.learner import LatentLearner, VqVaeLearner
 from flawsmith.generators.latent.net import LatentNet
 from flawsmith.generators.latent.settings import LatentNetSettings, LatentSamplingSettings, LatentSettings
 from flawsmith.nets.codebook import perplexity

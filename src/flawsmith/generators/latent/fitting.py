@@ -13,10 +13,11 @@ from flawsmith.core.records import Catalog
 from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.betas import betas
 from flawsmith.diffusion.chain import Chain
+from flawsmith.generators.deck import Deck
 from flawsmith.generators.gallery import Gallery, gather
 from flawsmith.generators.latent.captions import Captions, located_captions, plain_captions, written_captions
 from flawsmith.generators.latent.condition import Condition
-from flawsmith.generators.latent.learner import Deck, LatentBank, LatentLearner, VqVaeLearner
+from flawsmith.generators.latent.learner import LatentBank, LatentLearner, VqVaeLearner, vectors_of
 from flawsmith.generators.latent.looks import LOOKS, Looks, chosen_of, eyes_of
 from flawsmith.generators.latent.naming import clip_vectors
 from flawsmith.generators.latent.net import LatentNet
@@ -103,7 +104,7 @@ def fit_latent(
     lesson: Lesson, vqvae: VqVae, settings: LatentSettings, folder: Path, seed: int, progress: Progress
 ) -> tuple[LatentNet, TrainLog]:
     """Teach the denoiser the latents of all pictures of the deck, looking at it on the way."""
-    vectors = lesson.deck.vectors(vqvae.to(pick_device(settings.loop.device)))
+    vectors = vectors_of(lesson.deck, vqvae.to(pick_device(settings.loop.device)))
     net = fresh_net(lesson, settings, seed)
     net.centre.copy_(vectors.mean((0, 1, 3, 4)).reshape(net.centre.shape))
     net.spread.copy_(vectors.std((0, 1, 3, 4)).clamp(min=1e-3).reshape(net.spread.shape))

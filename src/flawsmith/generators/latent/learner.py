@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flawsmith.core.records import GOOD
-from flawsmith.core.symmetry import Symmetry, views
 from flawsmith.diffusion.chain import Chain
-from flawsmith.generators.gallery import Hung
+from flawsmith.generators.deck import Deck
 from flawsmith.generators.latent.condition import Condition
 from flawsmith.generators.latent.net import LatentNet
 from flawsmith.nets.vqvae import VqVae
-from flawsmith.training.feed import to_tensor
 
 CHUNK = 8
 """Pictures that are encoded at a time."""
@@ -57,50 +54,17 @@ class LatentLearner:
         return [(loss, list(self.net.parameters()))]
 
 
-class Deck:
-    """Training pictures to draw from: a share of good ones, the rest spread evenly over the classes."""
-
-    def __init__(self, pictures: Sequence[Hung], good_share: float, symmetry: Symmetry) -> None:
-        self.pictures, self.views = pictures, views(symmetry)
-        numbers: dict[str, list[int]] = {}
-        for number, each in enumerate(pictures):
-            numbers.setdefault(each.label, []).append(number)
-        self.good = numbers.pop(GOOD, [])
-        self.good_share = good_share if self.good else 0.0
-        self.classes = list(numbers.values())
-
-    @property
-    def channels(self) -> int:
-        """Channels of every picture."""
-        return int(self.pictures[0].image.shape[2])
-
-    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Return the number of a picture, and that of a view of it."""
-        kind = self.classes[int(rng.integers(len(self.classes)))]
-        mine = self.good if rng.random() < self.good_share else kind
-        return mine[int(rng.integers(len(mine)))], int(rng.integers(len(self.views)))
-
-    def pictures_batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        """Draw a batch of pictures."""
-        drawn = [self.draw(rng) for _ in range(size)]
-        return {"image": self._seen([number for number, _ in drawn], [view for _, view in drawn])}
-
-    @torch.no_grad()
-    def vectors(self, vqvae: VqVae) -> Tensor:
-        """Return the VQ-VAE's vectors (P, V, D, h, w) of every view of every picture, on the CPU."""
-        device, many = next(vqvae.parameters()).device, range(len(self.pictures))
-        rows = [(number, view) for number in many for view in range(len(self.views))]
-        parts = []
-        for first in range(0, len(rows), CHUNK):
-            numbers, seen = zip(*rows[first : first + CHUNK], strict=True)
-            parts.append(vqvae.encode(self._seen(numbers, seen).to(device)).float().cpu())
-        found = torch.cat(parts)
-        return found.reshape(len(self.pictures), len(self.views), *found.shape[1:])
-
-    def _seen(self, numbers: Sequence[int], chosen: Sequence[int]) -> Tensor:
-        pairs = zip(numbers, chosen, strict=True)
-        images = [self.views[view].of(self.pictures[number].image) for number, view in pairs]
-        return to_tensor(images, self.channels)
+@torch.no_grad()
+def vectors_of(deck: Deck, vqvae: VqVae) -> Tensor:
+    """Return the VQ-VAE's vectors (P, V, D, h, w) of every view of every picture, on the CPU."""
+    device, many = next(vqvae.parameters()).device, range(len(deck.pictures))
+    rows = [(number, view) for number in many for view in range(len(deck.views))]
+    parts = []
+    for first in range(0, len(rows), CHUNK):
+        numbers, seen = zip(*rows[first : first + CHUNK], strict=True)
+        parts.append(vqvae.encode(deck.seen(numbers, seen).to(device)).float().cpu())
+    found = torch.cat(parts)
+    return found.reshape(len(deck.pictures), len(deck.views), *found.shape[1:])
 
 
 class LatentBank:

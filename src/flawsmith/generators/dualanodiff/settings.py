@@ -1,0 +1,78 @@
+"""Settings of DualAnoDiff."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from flawsmith.core.settings import Settings
+from flawsmith.core.symmetry import Symmetry
+from flawsmith.training.settings import LoopSettings
+
+
+class DualNetSettings(Settings):
+    """Size of the trunk that all pictures walk through."""
+
+    widths: tuple[int, ...] = Field(
+        (48, 96, 192),
+        min_length=1,
+        description="channels per resolution, the first at full size after the pixel unshuffle",
+    )
+    blocks: int = Field(1, ge=1, description="residual blocks per resolution")
+    embedding: int = Field(192, ge=16, description="length of a token, and of the vector that carries the noise level")
+    patch: int = Field(4, ge=1, description="pixel (un)shuffle at the network's ends")
+    type_tokens: int = Field(4, ge=1, description="tokens that say what: a learnt row per defect class")
+
+
+class DualSamplingSettings(Settings):
+    """How pictures are drawn from the trained network."""
+
+    sampler: str = Field("dpmpp_2m", description="registered name: heun, dpmpp_2m, euler, euler_ancestral")
+    steps: int = Field(20, ge=1, description="noise levels")
+    sigma_max: float = Field(40.0, gt=0, description="highest noise level, in units of pictures in [-1, 1]")
+    sigma_min: float = Field(0.02, gt=0, description="lowest noise level before 0")
+    guidance: float = Field(2.0, ge=0, description="classifier-free guidance: 1 is none, more exaggerates the class")
+    composite: bool = Field(
+        True,
+        description="lay the defect on the photograph, which stays exact outside the feather; off, every pixel is the "
+        "network's own, as the paper has it",
+    )
+    batch: int = Field(
+        4, ge=1, description="images per network call, always filled up: it may change an image's last bits"
+    )
+
+
+class DualAnoDiffSettings(Settings):
+    """Everything DualAnoDiff can be told."""
+
+    size_hw: tuple[int, int] = Field((128, 128), description="height and width of the pictures the network sees")
+    symmetry: Symmetry = Field(
+        "none", description="views of a picture that are trained on: as it is, mirrored both ways, or all eight"
+    )
+    good_share: float = Field(0.3, ge=0, lt=1, description="share of a batch that is defect-free pictures")
+    good_images: int = Field(400, ge=1, description="defect-free pictures to learn from, at most")
+    interrelation: bool = Field(
+        True, description="the two branches tell each other what they paint; off, each paints by itself"
+    )
+    compensation: bool = Field(
+        True, description="the whole picture is told its background; off, it makes up one of its own"
+    )
+    margin: int = Field(2, ge=0, description="pixels (at the network's size) by which a background's hole is grown")
+    condition_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of the pictures told no class, which guidance needs"
+    )
+    net: DualNetSettings = DualNetSettings()
+    loop: LoopSettings = LoopSettings(steps=3000, batch=8, learning_rate=5e-4)
+    sampling: DualSamplingSettings = DualSamplingSettings()
+
+    @model_validator(mode="after")
+    def _size_can_be_halved(self) -> Self:
+        step = self.net.patch * 2 ** (len(self.net.widths) - 1)
+        if any(side < step or side % step for side in self.size_hw):
+            raise ValueError(
+                f"size_hw {self.size_hw} must be multiples of {step}: net.patch times 2 per further net.widths"
+            )
+        if self.symmetry == "square" and self.size_hw[0] != self.size_hw[1]:
+            raise ValueError(f"size_hw {self.size_hw} is not square, but symmetry 'square' turns by quarters")
+        return self
