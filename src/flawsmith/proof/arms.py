@@ -14,10 +14,12 @@ class Arm:
     """One arm: synthetic images or none, real defects or none, and inspector options of its own.
 
     Every arm learns from the same real good images. `groups` is how many groups of real defects per class it learns
-    from, None for all of them. `options` go before those of the proof's settings.
+    from, None for all of them. `options` go before those of the proof's settings. `share` is the share of synthetic
+    defects that was chosen for this arm, None the settings'.
     """
 
     synthetic: Catalog | None = None
     real_defects: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     groups: int | None = None
+    share: float | None = None

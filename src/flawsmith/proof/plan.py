@@ -20,12 +20,13 @@ from flawsmith.proof.arms import Arm
 from flawsmith.proof.plateau import Look, has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.shares import Sweep, reached, trials
 from flawsmith.proof.subsets import real_part
 from flawsmith.proof.work import CURVE, Job
 
 PLAN, UNITS = "plan.json", "units"
 NO_RESULT = (
-    *("workers", "bootstrap", "seeds", "candidate", "fewer_groups"),
+    *("workers", "bootstrap", "seeds", "candidate", "fewer_groups", "shares"),
     *("steps", "min_steps", "max_steps", "patience", "min_gain"),
 )
 """Settings that do not change what a single unit learns in a given number of steps."""
@@ -65,10 +66,11 @@ class Plan:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.settings.workers or cores
 
-    def job(self, name: str, seed: int, steps: int, finish: bool) -> Job:
-        """Return the job that brings one unit of an arm to `steps` steps."""
-        arm = self.arms[name]
-        settings = self.settings.with_inspector_options(arm.options)
+    def job(self, name: str, seed: int, steps: int, finish: bool, arm: Arm | None = None) -> Job:
+        """Return the job that brings one unit of an arm, or of what is tried in its place, to `steps` steps."""
+        arm = arm or self.arms[name]
+        shared = {} if arm.share is None else {"synthetic_share": arm.share}
+        settings = self.settings.with_inspector_options({**arm.options, **shared})
         options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
         fewer = [] if arm.groups is None else [arm.groups]
         token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name], *fewer])
@@ -77,7 +79,7 @@ class Plan:
             seed=seed,
             steps=steps,
             finish=finish,
-            folder=str(self.folder / UNITS / f"{name}-{seed}"),
+            folder=str(unit_folder(self.folder, name, seed, arm.share)),
             token=token,
             train=real_part(self.train, arm, seed).to_json(),
             synthetic=arm.synthetic.to_json() if arm.synthetic else None,
@@ -86,13 +88,31 @@ class Plan:
             settings=settings.model_dump(mode="json"),
         )
 
+    def choose_shares(self, steps: int, progress: Progress) -> dict[str, Sweep]:
+        """Return what `settings.shares` brought for each arm with synthetic defects; the arms then have the best.
+
+        What was trained with the share that is chosen is not trained again.
+        """
+        tried = trials(self.arms, self.settings)
+        seeds = range(min(self.settings.plan_seeds, self.settings.seeds))
+        jobs = {
+            (name, share): [self.job(name, seed, steps, False, arm) for seed in seeds]
+            for name, arms in tried.items()
+            for share, arm in arms.items()
+        }
+        run_jobs([job for each in jobs.values() for job in each], self.workers, progress)
+        found = {key: reached([read_json(Path(job.folder) / CURVE) for job in each]) for key, each in jobs.items()}
+        sweeps = {name: Sweep({share: found[name, share] for share in arms}) for name, arms in tried.items()}
+        self.arms = {**self.arms, **{name: tried[name][sweep.chosen] for name, sweep in sweeps.items()}}
+        return sweeps
+
     def steps(self, progress: Progress) -> tuple[int, dict[str, Any]]:
         """Return how many steps every arm takes, and why: the settings say so, or the base arm has converged."""
         settings = self.settings
         if settings.steps:
             return settings.steps, {"reason": "set", "curve": []}
         seeds = range(min(settings.plan_seeds, settings.seeds))
-        without = {"workers", "bootstrap", "candidate", "fewer_groups", "synthetic_share"}
+        without = {"workers", "bootstrap", "candidate", "fewer_groups", "synthetic_share", "shares"}
         options = settings.model_dump(mode="json", exclude=without)
         token = sha256_json([self.job(settings.base, 0, 0, False).token, options])
         path = self.folder / PLAN
@@ -109,6 +129,12 @@ class Plan:
         plan = {"token": token, "steps": steps, "reason": "converged" if converged else "limit", "curve": curve}
         write_json(path, plan)
         return steps, _without_token(plan)
+
+
+def unit_folder(folder: Path, arm: str, seed: int, share: float | None) -> Path:
+    """Return the folder of one training of an arm in a proof's folder; `share` is the one chosen for it, if any."""
+    tried = "" if share is None else f"~{share:g}"
+    return folder / UNITS / f"{arm}{tried}-{seed}"
 
 
 def _without_token(plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,11 +19,12 @@ from flawsmith.inspectors.registry import Demanding
 from flawsmith.proof import statistics
 from flawsmith.proof.arms import Arm
 from flawsmith.proof.numbers import class_tables, plain
-from flawsmith.proof.plan import UNITS, Plan
+from flawsmith.proof.plan import Plan, unit_folder
 from flawsmith.proof.plateau import has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.schema import SCHEMA_VERSION
 from flawsmith.proof.settings import ProofSettings
+from flawsmith.proof.shares import check_choosable
 from flawsmith.proof.subsets import curve_groups, with_fewer
 from flawsmith.proof.verdict import judge, judged
 from flawsmith.proof.work import RESULT, TIMING, read_unit
@@ -67,9 +68,11 @@ def prove(
     another picture of the same part, was used for learning.
     """
     check_arms(arms, settings)
+    check_choosable(val, settings)
     arms = with_fewer(arms, settings, train)
     plan = Plan(train, val, split_folder, arms, settings, folder)
     steps, planned = plan.steps(progress)
+    sweeps = plan.choose_shares(steps, progress)
     run_jobs(
         [plan.job(arm, seed, steps, True) for arm in arms for seed in range(settings.seeds)], plan.workers, progress
     )
@@ -78,6 +81,10 @@ def prove(
         "plan": planned,
         "test": plan.counts,
         "groups_per_class": curve_groups(arms, settings, train),
+        "shares": {
+            arm: {"chosen": sweep.chosen, "tried": {f"{share:g}": value for share, value in sweep.tried.items()}}
+            for arm, sweep in sweeps.items()
+        },
     }
     results = summarise(folder, list(arms), settings, facts)
     write_json(folder / RESULTS, results)
@@ -87,7 +94,7 @@ def prove(
 def read_proof(folder: Path) -> Proof:
     """Read a finished proof."""
     results = read_json(folder / RESULTS)
-    rows = [{**row, "seconds": _seconds(folder, row["arm"], row["seed"])} for row in results["rows"]]
+    rows = [{**row, "seconds": _seconds(_unit(folder, results, row["arm"], row["seed"]))} for row in results["rows"]]
     return Proof(results, rows)
 
 
@@ -129,7 +136,7 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
 
     Arms on fewer groups are a ruler, no alternatives: the verdict leaves them out.
     """
-    places = [folder / UNITS / f"{arm}-{seed}" for arm in arms for seed in range(settings.seeds)]
+    places = [_unit(folder, facts, arm, seed) for arm in arms for seed in range(settings.seeds)]
     raw = [read_json(place / RESULT) for place in places]
     units = [read_unit(place) for place in places]
     rows = [_row(each, settings) for each in raw]
@@ -187,8 +194,12 @@ def _mean_recalls(raw: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> dict
     }
 
 
-def _seconds(folder: Path, arm: str, seed: int) -> float | None:
-    path = folder / UNITS / f"{arm}-{seed}" / TIMING
+def _unit(folder: Path, facts: Mapping[str, Any], arm: str, seed: int) -> Path:
+    return unit_folder(folder, arm, seed, facts.get("shares", {}).get(arm, {}).get("chosen"))
+
+
+def _seconds(unit: Path) -> float | None:
+    path = unit / TIMING
     return float(read_json(path)["seconds"]) if path.is_file() else None
 
 

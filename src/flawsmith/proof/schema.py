@@ -76,6 +76,13 @@ class Planned(_Part):
     steps: int | None = Field(None, description="absent where the steps were set")
 
 
+class Swept(_Part):
+    """Which share of synthetic defects validation chose for an arm."""
+
+    chosen: float
+    tried: dict[str, float | None] = Field(description="mean validation metric after all steps, by share")
+
+
 class SealedCounts(_Part):
     """The sealed test part."""
 
@@ -145,6 +152,7 @@ class Results(_Part):
     classes: dict[str, ClassTable] = Field(description="by arm; empty where the inspector tells no classes apart")
     curves: dict[str, list[Look]] = Field(description="by arm-seed")
     steps: int
+    shares: dict[str, Swept] = Field({}, description="by arm; empty where `proof.shares` was not asked for")
     plan: Planned
     test: SealedCounts
 

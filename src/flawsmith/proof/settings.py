@@ -25,6 +25,11 @@ class ProofSettings(Settings):
     plan_seeds: int = Field(2, ge=1, description="seeds of the base arm whose mean decides the steps")
     good_checked: int = Field(100, ge=1, description="good validation images looked at, at most")
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of synthetic among the defect crops")
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (),
+        description="shares of which validation chooses one for each arm with real and synthetic defects; none: "
+        "synthetic_share for all",
+    )
     base: str = Field("real", description="the arm without synthetic images")
     candidate: str | None = Field(None, description="the arm the verdict is about; by default the last one")
     fewer_groups: tuple[Annotated[int, Field(ge=1)], ...] = Field(

@@ -289,3 +289,32 @@ def test_fewer_groups_measure_what_the_candidate_is_worth(world, tmp_path):
     assert "too few points" not in {found["status"] for found in proof.results["worth"].values()}
     for folder in ("plain", "proof"):
         Results.model_validate_json((tmp_path / folder / "results.json").read_text(), strict=True)
+
+
+def test_shares_are_chosen_on_validation_and_not_trained_again(world, tmp_path):
+    made = world["arms"]["real+synthetic"].synthetic
+    world["arms"] = {"real": Arm(), "synthetic": Arm(made, real_defects=False), "real+synthetic": Arm(made)}
+    settings = SETTINGS.model_copy(update={"shares": (0.9, 0.2), "plan_seeds": 1, "seeds": 2})
+    told = []
+    proof = run(world, tmp_path / "proof", settings, progress=lambda task, done, total, note="": told.append(task))
+    sweep = proof.results["shares"]["real+synthetic"]
+    assert list(proof.results["shares"]) == ["real+synthetic"]
+    assert list(sweep["tried"]) == ["0.2", "0.9"]
+    assert sweep["chosen"] == max((0.9, 0.2), key=lambda share: (sweep["tried"][f"{share:g}"], -share))
+    units = {path.name for path in (tmp_path / "proof" / "units").iterdir() if path.is_dir()}
+    mixed = {f"real+synthetic~{share:g}-0" for share in (0.2, 0.9)} | {f"real+synthetic~{sweep['chosen']:g}-1"}
+    assert units == {"real-0", "real-1", "synthetic-0", "synthetic-1"} | mixed
+    steps_trained = told.count("train real+synthetic-0")
+    assert 0 < steps_trained <= 2 * settings.steps
+    assert all(row["seconds"] > 0 for row in proof.rows)
+    Results.model_validate_json((tmp_path / "proof" / "results.json").read_text(), strict=True)
+    fixed = SETTINGS.model_copy(update={"synthetic_share": sweep["chosen"]})
+    same = run(world, tmp_path / "fixed", fixed)
+    assert [row["pixel_ap"] for row in same.rows] == [row["pixel_ap"] for row in proof.rows]
+
+
+def test_shares_cannot_be_chosen_without_defects_to_look_at(world, tmp_path):
+    world["val"] = world["val"].labelled(GOOD)
+    with pytest.raises(SettingsError, match="none is defective"):
+        run(world, tmp_path / "proof", SETTINGS.model_copy(update={"shares": (0.25, 0.5)}))
+    assert not (tmp_path / "proof").exists()
