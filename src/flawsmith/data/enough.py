@@ -25,7 +25,7 @@ class Reached(NamedTuple):
 
 MEASURED = (
     Reached("mvtec_bottle", "large and clear", "6 to 7", 0.997, 0.913),
-    Reached("magnetic_tile", "small or faint", "10", 0.532, 0.303),
+    Reached("magnetic_tile", "small or faint", "10", 0.532, 0.304),
 )
 """The arm `real` in benchmarks/results/proof.jsonl."""
 

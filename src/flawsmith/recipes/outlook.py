@@ -41,11 +41,11 @@ class Span(NamedTuple):
 
 
 RATES_S = {
-    "fit": Span(0.31, 0.44),
-    "generate": Span(0.46, 1.40),
-    "controls": Span(0.12, 0.31),
-    "prove": Span(0.076, 0.092),
-    "rest": Span(0.04, 0.08),
+    "fit": Span(0.27, 0.41),
+    "generate": Span(0.25, 1.14),
+    "controls": Span(0.085, 0.28),
+    "prove": Span(0.054, 0.088),
+    "rest": Span(0.04, 0.24),
 }
 """Seconds on that machine: per step of 20 crops of 64 x 64 pixels, per accepted image (both), per step of a training of
 the default inspector, and per image of the data set for everything else."""
