@@ -195,7 +195,7 @@ def _mean_recalls(raw: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> dict
 
 
 def _unit(folder: Path, facts: Mapping[str, Any], arm: str, seed: int) -> Path:
-    return unit_folder(folder, arm, seed, facts.get("shares", {}).get(arm, {}).get("chosen"))
+    return unit_folder(folder, arm, seed, facts["shares"].get(arm, {}).get("chosen"))
 
 
 def _seconds(unit: Path) -> float | None:

@@ -152,7 +152,7 @@ class Results(_Part):
     classes: dict[str, ClassTable] = Field(description="by arm; empty where the inspector tells no classes apart")
     curves: dict[str, list[Look]] = Field(description="by arm-seed")
     steps: int
-    shares: dict[str, Swept] = Field({}, description="by arm; empty where `proof.shares` was not asked for")
+    shares: dict[str, Swept] = Field(description="by arm; empty where `proof.shares` was not asked for")
     plan: Planned
     test: SealedCounts
 

@@ -24,6 +24,7 @@ PROOF = {
     "arms": [{"arm": name, **ARM} for name in ("real@3", "real", "real+synthetic")],
     "against_base": [difference("real+synthetic", name) for name in METRICS],
     "groups_per_class": {"real@3": 3.0, "real": 6.0},
+    "shares": {"real+synthetic": {"chosen": 0.25, "tried": {"0.25": 0.5, "0.5": 0.4}}},
     "worth": {name: WORTH for name in METRICS},
     "curves": {"real-0": [{"step": 10, "pixel_ap": 0.2, "image_ap": 0.5}], "real+synthetic-0": []},
     "false_alarm_rate": 0.01,
@@ -61,6 +62,7 @@ def test_the_page_needs_nothing_else_and_is_the_same_twice(data):
     assert "visible: 0.1 &lt; 1" in page
     assert "No shape was drawn from group 7: its masks are 51 times as large as is usual" in page
     assert "+5.0 <small>[-1.0, +11.0]" in page
+    assert "chosen on validation images: real+synthetic 25 % (of 25, 50)." in page
 
 
 def test_the_first_screen_comes_before_everything_else(data):
