@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from flawsmith.core.records import GOOD, Catalog, Entry
-from flawsmith.data.enough import FEW_GROUPS, MEASURED, class_sizes, experience
+from flawsmith.data.enough import CURVE, FEW_GROUPS, MEASURED, class_sizes, experience
 
-PROOF = Path(__file__).parents[3] / "benchmarks/results/proof.jsonl"
+RESULTS = Path(__file__).parents[3] / "benchmarks/results"
 
 
 def catalog(**groups):
@@ -35,7 +35,7 @@ def test_missing_good_parts_are_named():
 
 @pytest.mark.parametrize("reached", MEASURED, ids=lambda each: each.data)
 def test_what_is_said_to_be_reached_is_what_was_measured(reached):
-    rows = [json.loads(line) for line in PROOF.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in (RESULTS / "proof.jsonl").read_text(encoding="utf-8").splitlines()]
     mine = [
         row for row in rows
         if (row["dataset"], row["arm"], row["inspector"]) == (reached.data, "real", "unet_small")
@@ -44,3 +44,10 @@ def test_what_is_said_to_be_reached_is_what_was_measured(reached):
     for name in ("image_ap", "pixel_ap"):
         assert sum(row[name] for row in mine) / len(mine) == pytest.approx(getattr(reached, name), abs=0.03)
     assert f"{reached.image_ap:.2f}" in experience()
+
+
+def test_the_learning_curve_that_is_told_is_the_one_measured():
+    rows = [json.loads(line) for line in (RESULTS / "curve.jsonl").read_text(encoding="utf-8").splitlines()]
+    measured = {row["groups_per_class"]: row["pixel_ap"]["mean"] for row in rows if row["dataset"] == "demo"}
+    assert dict(CURVE) == pytest.approx(measured, abs=0.005)
+    assert "0.74 with 5" in experience()
