@@ -67,7 +67,7 @@ def experience() -> str:
     ]
     rise = ", ".join(f"{pixel_ap:.2f} with {groups}" for groups, pixel_ap in CURVE)
     return (
-        f"Measured on real images alone: {'; '.join(told)}. On the demo set, precision over pixels rose slowly with the "
-        f"groups per class, {rise}; over images it was the same with one. How many your defects need is told by their own learning "
-        "curve: flawsmith prove … proof.fewer_groups=[3,5]."
+        f"Measured on real images alone: {'; '.join(told)}. On the demo set, precision over pixels rose slowly with "
+        f"the groups per class, {rise}; over images it was the same with one. How many your defects need is told by "
+        "their own learning curve: flawsmith prove … proof.fewer_groups=[3,5]."
     )
