@@ -37,6 +37,12 @@ def views(symmetry: Symmetry) -> tuple[View, ...]:
     return tuple(View(down, across, swapped) for swapped in swaps for down in both for across in both)
 
 
+def check_turns(symmetry: Symmetry, size_hw: tuple[int, int]) -> None:
+    """Raise ValueError for pictures of one size that would have another when turned by a quarter."""
+    if symmetry == "square" and size_hw[0] != size_hw[1]:
+        raise ValueError(f"size_hw {size_hw} is not square, but symmetry 'square' turns by quarters")
+
+
 def draw_view(symmetry: Symmetry, rng: np.random.Generator) -> View:
     """Draw one of the views a symmetry allows, each as likely as another."""
     down, across = (int(step) for step in (rng.choice((1, -1), 2) if symmetry != "none" else (1, 1)))

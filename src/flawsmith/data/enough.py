@@ -67,7 +67,7 @@ def experience() -> str:
     ]
     rise = ", ".join(f"{pixel_ap:.2f} with {groups}" for groups, pixel_ap in CURVE)
     return (
-        f"Measured on real images alone: {'; '.join(told)}. On the demo set, precision over pixels rose slowly with "
-        f"the groups per class, {rise}; over images it was the same with one. How many your defects need is told by "
+        f"Measured on real images alone: {'; '.join(told)}. On the demo set, that over pixels rose slowly with "
+        f"the groups per class, {rise}; that over images was the same with one. How many your defects need is told by "
         "their own learning curve: flawsmith prove … proof.fewer_groups=[3,5]."
     )

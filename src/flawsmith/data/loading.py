@@ -45,7 +45,7 @@ def image_sha256(entry: Entry) -> str:
 
 
 def catalog_digest(catalog: Catalog) -> str:
-    """Return the hash of everything a catalog holds but where it lies: ids, labels, groups, images and masks."""
+    """Return the hash of all a catalog holds but where it lies: ids, labels, groups, images, masks, backgrounds."""
     return sha256_json(list(in_threads(_content, catalog)))
 
 
@@ -86,7 +86,8 @@ def load_catalog(path: Path) -> Catalog:
 
 def _content(entry: Entry) -> list[Any]:
     masks = [mask_content(mask) for mask in entry.masks]
-    return [entry.id, entry.label, entry.group, entry.split, image_sha256(entry), masks]
+    painted = [] if entry.background is None else [entry.background]
+    return [entry.id, entry.label, entry.group, entry.split, image_sha256(entry), masks, *painted]
 
 
 def _sha256(path: Path) -> str:

@@ -1,5 +1,7 @@
 """Every layout, written small and read back; detection; groups; loading."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -210,6 +212,10 @@ def test_catalogs_on_disk_and_their_digest(tmp_path):
     (tmp_path / "d").rename(tmp_path / "moved")
     moved = read_catalog(tmp_path / "moved")
     assert catalog_digest(moved) == before
+    painted = moved.with_entries(replace(entry, background="good/a") for entry in moved)
+    save_catalog(tmp_path / "painted.json", painted)
+    assert load_catalog(tmp_path / "painted.json") == painted
+    assert catalog_digest(painted) != before, "what a defect was painted on decides what is learnt beside it"
     write_mask(tmp_path / "moved/masks/hole/c.png", ~BLOT)
     assert catalog_digest(moved) != before
     with pytest.raises(ImageError, match=r"a\.png"):

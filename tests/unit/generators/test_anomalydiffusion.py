@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from stopping import Stopped, stopping
+from toy_crops import batch, shaken, small_world, spot
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.files import sha256_tree
 from flawsmith.core.records import GOOD, Catalog, Patch
 from flawsmith.core.settings import validated
-from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.diffusion.inpainting import mean_inside, region_of
 from flawsmith.generators.anomalydiffusion.family import ANOMALYDIFFUSION, FIRST
 from flawsmith.generators.anomalydiffusion.learner import FirstStage, SecondStage
@@ -36,27 +36,7 @@ def told(**changes) -> AnomalyDiffusionSettings:
 
 def token_net(settings: AnomalyDiffusionSettings, classes: int = 2, channels: int = 1) -> TokenNet:
     torch.manual_seed(0)
-    net = TokenNet(channels, classes, settings)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return net
-
-
-def spot(top: int = 10, left: int = 12, side: int = 32) -> torch.Tensor:
-    mask = torch.zeros(1, 1, side, side)
-    mask[..., top : top + 6, left : left + 8] = 1
-    return mask
-
-
-def batch(label: int = 0) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
-    return {
-        "image": torch.randn(3, 1, 32, 32),
-        "mask": spot().repeat(3, 1, 1, 1) * (label < 2),
-        "asked": spot().repeat(3, 1, 1, 1),
-        "label": torch.full((3,), label),
-        "scale": torch.zeros(3),
-    }
+    return shaken(TokenNet(channels, classes, settings))
 
 
 @pytest.mark.parametrize("masked", [True, False])
@@ -225,8 +205,7 @@ def test_a_side_that_cannot_be_halved_is_refused():
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Catalog:
-    tiny = {"size_hw": (64, 64), "good": 3, "per_class": 1, "most_shots": 1, "faint_share": 0.0}
-    return write_demo(tmp_path_factory.mktemp("demo"), DemoSettings(**tiny))
+    return small_world(tmp_path_factory.mktemp("demo"))
 
 
 def test_a_fit_stopped_in_either_stage_ends_with_the_same_files(world, tmp_path, monkeypatch):

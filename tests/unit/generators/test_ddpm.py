@@ -239,3 +239,8 @@ def test_the_defaults_are_the_papers():
     assert (loop.batch, loop.learning_rate, loop.log_every) == (8, 1e-4, 50)
     with pytest.raises(SettingsError, match="divisible by 8"):
         build_unet2d(chosen.net, (100, 128), 3, None)
+
+
+def test_pictures_that_are_not_square_cannot_be_turned_by_quarters():
+    with pytest.raises(SettingsError, match="not square"):
+        validated(DdpmSettings, {**TINY, "size_hw": (16, 32), "symmetry": "square"})

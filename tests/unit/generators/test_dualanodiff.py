@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from stopping import Stopped, stopping
+from toy_crops import shaken, small_world
 
 from flawsmith.core.errors import SettingsError, StageError, TrainingError
 from flawsmith.core.files import sha256_tree
 from flawsmith.core.records import GOOD, Catalog, Patch
 from flawsmith.core.settings import validated
-from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.diffusion.inpainting import region_of
 from flawsmith.generators.dualanodiff.family import DUALANODIFF, GALLERY
 from flawsmith.generators.dualanodiff.ground import Ground, alone, choose_ground, mask_of
@@ -37,10 +37,7 @@ def told(**changes) -> DualAnoDiffSettings:
 
 def dual_net(settings: DualAnoDiffSettings, classes: int = 1) -> DualNet:
     torch.manual_seed(0)
-    net = DualNet(1, classes, settings, WHITE)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return net
+    return shaken(DualNet(1, classes, settings, WHITE))
 
 
 def condition(label: int = 0, background: float = 0.0) -> Condition:
@@ -256,17 +253,20 @@ def test_a_class_not_learnt_is_refused(label):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"size_hw": [16, 18]}, "multiples of 4"), ({"size_hw": [16, 32], "symmetry": "square"}, "not square")],
+    [
+        ({"size_hw": [16, 18]}, "multiple of 4"),
+        ({"size_hw": [16, 32], "symmetry": "square"}, "not square"),
+        ({"sampling": {"sigma_max": 0.01}}, "above sigma_min"),
+    ],
 )
-def test_sizes_that_do_not_go_are_refused(change, said):
+def test_settings_that_do_not_go_are_refused(change, said):
     with pytest.raises(SettingsError, match=said):
         told(**change)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Catalog:
-    tiny = {"size_hw": (64, 64), "good": 3, "per_class": 1, "most_shots": 1, "faint_share": 0.0}
-    return write_demo(tmp_path_factory.mktemp("demo"), DemoSettings(**tiny))
+    return small_world(tmp_path_factory.mktemp("demo"))
 
 
 def test_a_fit_stopped_on_its_way_ends_with_the_same_files(world, tmp_path, monkeypatch):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from stopping import Stopped, stopping
+from toy_crops import batch, shaken, small_world, spot
 
 from flawsmith.core.errors import SettingsError
 from flawsmith.core.files import sha256_tree
 from flawsmith.core.records import GOOD, Defect, Patch, Sample
 from flawsmith.core.settings import validated
-from flawsmith.data.demo import DemoSettings, write_demo
 from flawsmith.filtering.gates import overlap
 from flawsmith.generators.crops.bank import CropBank, defect_views, palette_of
 from flawsmith.generators.crops.drawing import in_chunks
@@ -37,27 +37,7 @@ def told(**changes) -> JointSettings:
 
 def joint_net(settings: JointSettings, classes: int = 1, channels: int = 1) -> JointNet:
     torch.manual_seed(0)
-    net = JointNet(channels, classes, settings.net)
-    for parameter in net.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return net
-
-
-def spot(top: int = 10, left: int = 12, side: int = 32) -> torch.Tensor:
-    mask = torch.zeros(1, 1, side, side)
-    mask[..., top : top + 6, left : left + 8] = 1
-    return mask
-
-
-def batch(label: int = 0) -> dict[str, torch.Tensor]:
-    torch.manual_seed(0)
-    return {
-        "image": torch.randn(3, 1, 32, 32),
-        "mask": spot().repeat(3, 1, 1, 1) * (label < 1),
-        "asked": spot().repeat(3, 1, 1, 1),
-        "label": torch.full((3,), label),
-        "scale": torch.zeros(3),
-    }
+    return shaken(JointNet(channels, classes, settings.net))
 
 
 def test_the_window_is_the_box_with_room_and_ends_at_the_crops_edge():
@@ -254,8 +234,7 @@ def test_impossible_settings_are_refused():
 
 
 def test_a_stopped_fit_ends_with_the_same_files(tmp_path, monkeypatch):
-    tiny = {"size_hw": (64, 64), "good": 3, "per_class": 1, "most_shots": 1, "faint_share": 0.0}
-    world = write_demo(tmp_path / "demo", DemoSettings(**tiny))
+    world = small_world(tmp_path / "demo")
     undisturbed, stopped = tmp_path / "undisturbed", tmp_path / "stopped"
     undisturbed.mkdir(), stopped.mkdir()
     JOINT.fit(world, told(), undisturbed, seed=1)

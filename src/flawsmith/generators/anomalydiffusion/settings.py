@@ -6,11 +6,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from flawsmith.generators.crops.settings import CropNetSettings, CropSamplingSettings, CropSettings
+from flawsmith.generators.crops.settings import CropSettings
+from flawsmith.generators.denoising import DrawingSettings, UNetSettings
 from flawsmith.training.settings import LoopSettings
 
 
-class TokenNetSettings(CropNetSettings):
+class TokenNetSettings(UNetSettings):
     """Size of the denoising network and number of its tokens."""
 
     embedding: int = Field(192, ge=16, description="length of a token, and of the vector that carries noise and scale")
@@ -19,7 +20,7 @@ class TokenNetSettings(CropNetSettings):
     rank: int = Field(0, ge=0, description="rank of what the second stage may add to the cross-attention; 0: nothing")
 
 
-class TokenSamplingSettings(CropSamplingSettings):
+class TokenSamplingSettings(DrawingSettings):
     """How defects are drawn from the trained network."""
 
     guidance: float = Field(2.0, ge=0, description="classifier-free guidance: 1 is none, more exaggerates the class")
@@ -48,5 +49,5 @@ class AnomalyDiffusionSettings(CropSettings):
 
     @model_validator(mode="after")
     def _side_can_be_halved(self) -> Self:
-        self.net.check_side(self.side)
+        self.net.check_sides("side", self.side)
         return self

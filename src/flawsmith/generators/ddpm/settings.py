@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
-from flawsmith.core.symmetry import Symmetry
+from flawsmith.core.symmetry import Symmetry, check_turns
 from flawsmith.diffusion.chain import Prediction
 from flawsmith.nets.unet2d import UNet2dSettings
 from flawsmith.training.settings import LoopSettings
@@ -64,3 +64,8 @@ class DdpmSettings(Settings):
     net: UNet2dSettings = UNet2dSettings()
     loop: LoopSettings = LoopSettings(steps=10_400, batch=8, learning_rate=1e-4, log_every=50)
     sampling: DdpmSamplingSettings = DdpmSamplingSettings()
+
+    @model_validator(mode="after")
+    def _views_must_fit(self) -> Self:
+        check_turns(self.symmetry, self.size_hw)
+        return self

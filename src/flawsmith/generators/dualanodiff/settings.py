@@ -7,31 +7,23 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
-from flawsmith.core.symmetry import Symmetry
+from flawsmith.core.symmetry import Symmetry, check_turns
+from flawsmith.generators.denoising import DrawingSettings, UNetSettings
 from flawsmith.training.settings import LoopSettings
 
 
-class DualNetSettings(Settings):
+class DualNetSettings(UNetSettings):
     """Size of the trunk that all pictures walk through."""
 
-    widths: tuple[int, ...] = Field(
-        (48, 96, 192),
-        min_length=1,
-        description="channels per resolution, the first at full size after the pixel unshuffle",
-    )
-    blocks: int = Field(1, ge=1, description="residual blocks per resolution")
     embedding: int = Field(192, ge=16, description="length of a token, and of the vector that carries the noise level")
     patch: int = Field(4, ge=1, description="pixel (un)shuffle at the network's ends")
     type_tokens: int = Field(4, ge=1, description="tokens that say what: a learnt row per defect class")
 
 
-class DualSamplingSettings(Settings):
+class DualSamplingSettings(DrawingSettings):
     """How pictures are drawn from the trained network."""
 
-    sampler: str = Field("dpmpp_2m", description="registered name: heun, dpmpp_2m, euler, euler_ancestral")
-    steps: int = Field(20, ge=1, description="noise levels")
     sigma_max: float = Field(40.0, gt=0, description="highest noise level, in units of pictures in [-1, 1]")
-    sigma_min: float = Field(0.02, gt=0, description="lowest noise level before 0")
     guidance: float = Field(2.0, ge=0, description="classifier-free guidance: 1 is none, more exaggerates the class")
     composite: bool = Field(
         True,
@@ -68,11 +60,6 @@ class DualAnoDiffSettings(Settings):
 
     @model_validator(mode="after")
     def _size_can_be_halved(self) -> Self:
-        step = self.net.patch * 2 ** (len(self.net.widths) - 1)
-        if any(side < step or side % step for side in self.size_hw):
-            raise ValueError(
-                f"size_hw {self.size_hw} must be multiples of {step}: net.patch times 2 per further net.widths"
-            )
-        if self.symmetry == "square" and self.size_hw[0] != self.size_hw[1]:
-            raise ValueError(f"size_hw {self.size_hw} is not square, but symmetry 'square' turns by quarters")
+        self.net.check_sides("size_hw", *self.size_hw)
+        check_turns(self.symmetry, self.size_hw)
         return self

@@ -13,7 +13,7 @@ from flawsmith.core.records import Catalog
 from flawsmith.core.rng import derive_seed
 from flawsmith.core.settings import Settings
 from flawsmith.generators.crops.bank import load_crops, palette_of
-from flawsmith.generators.crops.settings import CropSamplingSettings
+from flawsmith.generators.denoising import DrawingSettings
 from flawsmith.generators.joint.learner import JointLearner
 from flawsmith.generators.joint.net import JointNet
 from flawsmith.generators.joint.painter import JointPainter
@@ -55,10 +55,10 @@ class JointFamily:
         save_net(folder / WEIGHTS, net, {**config, "settings": kept})
         write_json(folder / LOSSES, log.losses)
 
-    def load(self, folder: Path, sampling: CropSamplingSettings | None = None, *, device: str = "auto") -> JointPainter:
+    def load(self, folder: Path, sampling: DrawingSettings | None = None, *, device: str = "auto") -> JointPainter:
         """Open what `fit` wrote."""
         tensors, config = load_weights(folder / WEIGHTS)
-        settings = JointSettings.model_validate({**config["settings"], "sampling": sampling or CropSamplingSettings()})
+        settings = JointSettings.model_validate({**config["settings"], "sampling": sampling or DrawingSettings()})
         labels = tuple(config["labels"])
         net = JointNet(config["channels"], len(labels), settings.net)
         net.load_state_dict(tensors)

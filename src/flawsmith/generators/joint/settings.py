@@ -6,11 +6,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from flawsmith.generators.crops.settings import CropNetSettings, CropSamplingSettings, CropSettings
+from flawsmith.generators.crops.settings import CropSettings
+from flawsmith.generators.denoising import DrawingSettings, UNetSettings
 from flawsmith.training.settings import LoopSettings
 
 
-class JointNetSettings(CropNetSettings):
+class JointNetSettings(UNetSettings):
     """Size of the denoising network, and whether a second one with a small field of view takes over."""
 
     fine_below: float | None = Field(
@@ -32,9 +33,9 @@ class JointSettings(CropSettings):
     )
     net: JointNetSettings = JointNetSettings()
     loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
-    sampling: CropSamplingSettings = CropSamplingSettings()
+    sampling: DrawingSettings = DrawingSettings()
 
     @model_validator(mode="after")
     def _side_can_be_halved(self) -> Self:
-        self.net.check_side(self.side)
+        self.net.check_sides("side", self.side)
         return self

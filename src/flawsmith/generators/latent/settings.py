@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
-from flawsmith.core.symmetry import Symmetry
+from flawsmith.core.symmetry import Symmetry, check_turns
 from flawsmith.diffusion.betas import BetaSchedule
 from flawsmith.diffusion.chain import Prediction
 from flawsmith.nets.vqvae import VqVaeSettings
@@ -134,6 +134,5 @@ class LatentSettings(Settings):
         step = self.autoencoder.net.reduction * int(2 ** (len(self.net.widths) - 1))
         if any(side % step or side < step for side in self.size_hw):
             raise ValueError(f"size_hw {self.size_hw} must be multiples of {step}: choose others, or fewer widths")
-        if self.symmetry == "square" and self.size_hw[0] != self.size_hw[1]:
-            raise ValueError(f"size_hw {self.size_hw} is not square, but symmetry 'square' turns by quarters")
+        check_turns(self.symmetry, self.size_hw)
         return self

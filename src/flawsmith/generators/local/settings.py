@@ -8,11 +8,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
-from flawsmith.generators.crops.settings import CropNetSettings, CropSettings
+from flawsmith.generators.crops.settings import CropSettings
+from flawsmith.generators.denoising import UNetSettings
 from flawsmith.training.settings import LoopSettings
 
 
-class NetSettings(CropNetSettings):
+class NetSettings(UNetSettings):
     """Size of the denoising network."""
 
     embedding: int = Field(
