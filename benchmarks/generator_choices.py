@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--only", nargs="*", default=list(VARIANTS))
     asked = parser.parse_args()
-    same = {"dataset": asked.run.name, **origin()}
+    same = {"dataset": load_catalog(asked.run / "split" / "train.json").name, **origin()}
     for name in asked.only:
         append("generator.jsonl", [{**measure(name, asked.run, VARIANTS[name], asked.seconds), **same}])
 

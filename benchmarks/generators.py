@@ -1,6 +1,6 @@
 """Every generator on the same data, the same seconds of training and the same proof: ours not favoured.
 
-    python benchmarks/generators.py magnetic_tile --out runs/generators
+    python benchmarks/generators.py magnetic_tile proof.inspector_options.patch=2 --out runs/generators
     python benchmarks/generators.py mvtec_bottle --out runs/generators_bottle --only local joint ddpm --seconds 120
     python benchmarks/generators.py demo --out runs/generators_demo --seconds 10 --per-class 6 --steps 40 --seeds 1
 
@@ -146,6 +146,7 @@ def rows_of(proof: Proof, names: list[str], measured: dict[str, Any]) -> Iterato
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=["magnetic_tile", "mvtec_bottle", "demo"])
+    parser.add_argument("settings", nargs="*", help="key=value, for all generators")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=list(LOOPS), default=list(LOOPS))
     parser.add_argument("--seconds", type=float, default=300, help="of training, for each generator")
@@ -157,7 +158,7 @@ def main() -> None:
     data = "demo" if asked.dataset == "demo" else str(Path(found) / asked.dataset)
     file = HERE / "settings" / f"{asked.dataset}.yaml"
     proof = [f"proof.steps={asked.steps}", f"proof.check_every={asked.steps}", f"proof.seeds={asked.seeds}"]
-    overrides = [*SHARED, *proof, f"generate.plan.per_class={asked.per_class}"]
+    overrides = [*SHARED, *proof, f"generate.plan.per_class={asked.per_class}", *asked.settings]
     base = asked.out / "base"
     settings = run_settings(base, file if file.is_file() else None, overrides)
     run(data, base, settings=settings, until="split")

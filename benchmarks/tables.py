@@ -1,4 +1,4 @@
-"""Write the table of measured results into README.md, from the files in `results/`.
+"""Write the tables of measured results into README.md and docs/comparison.md, from the files in `results/`.
 
 python benchmarks/tables.py
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from common import RESULTS
 
 README = Path(__file__).parent.parent / "README.md"
+COMPARISON = Path(__file__).parent.parent / "docs" / "comparison.md"
 METRICS = {"image_auroc": "image AUROC", "image_ap": "image AP", "pixel_auroc": "pixel AUROC", "pixel_ap": "pixel AP"}
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
@@ -54,12 +56,62 @@ def speeds() -> list[str]:
     return ["| speed and size | value | commit |", "|---|---|---|", *lines, ""] if lines else []
 
 
+def compared() -> list[str]:
+    """Return a table of all generators per data set, those of the best pixel AP first."""
+    path = RESULTS / "generators.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = []
+    for dataset in sorted({row["dataset"] for row in rows}):
+        mine = [row for row in rows if row["dataset"] == dataset]
+        first = mine[0]
+        seeds = max(row["seeds"] for row in mine)
+        mine.sort(key=lambda row: -((row["pixel_ap"] or {}).get("mean") or 0))
+        lines += [
+            f"**{dataset}** ({first['budget_seconds']:.0f} s of training each; {seeds} seeds and "
+            f"{first['proof_steps']} steps in the proof; {first['machine']}; commit {first['commit']})",
+            "",
+            "| " + " | ".join(COLUMNS) + " |",
+            "|---" * len(COLUMNS) + "|",
+            *("| " + " | ".join(each(row) for each in COLUMNS.values()) + " |" for row in mine),
+            "",
+        ]
+    return lines
+
+
+def number(name: str, digits: int = 2) -> Callable[[dict[str, Any]], str]:
+    """Return what shows a row's number of a name, or a dash."""
+    return lambda row: "–" if row.get(name) is None else f"{row[name]:.{digits}f}"
+
+
+COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "generator": lambda row: row["generator"],
+    "steps": lambda row: " + ".join(str(count) for count in row.get("steps", {}).values()) or "–",
+    "fit s": number("fit_seconds", 0),
+    "make s": number("generate_seconds", 0),
+    "peak MB": number("peak_mb", 0),
+    "accepted": lambda row: f"{row['accepted']} of {row['attempts']}" if "attempts" in row else "–",
+    "copies": number("copy_rate"),
+    "mask": number("mask_agreement"),
+    "KID": number("kid"),
+    "IC-LPIPS": number("ic_lpips"),
+    "background": number("background_error", 3),
+    "image AP": lambda row: cell(row["image_ap"]) if row["image_ap"] else "–",
+    "pixel AP": lambda row: cell(row["pixel_ap"]) if row["pixel_ap"] else "–",
+}
+
+
+def replace(path: Path, lines: list[str]) -> None:
+    """Replace what stands between the marks of a page."""
+    body = "\n".join([BEGIN, "", *lines, END])
+    path.write_text(re.sub(f"{BEGIN}(.*{END})?", lambda _: body, path.read_text(), flags=re.DOTALL))
+
+
 def main() -> None:
-    """Replace what stands between the marks."""
+    """Write both pages."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
     lines = [line for name, result in results.items() for line in table(name, result)] + speeds()
-    body = "\n".join([BEGIN, "", *lines, END])
-    README.write_text(re.sub(f"{BEGIN}(.*{END})?", lambda _: body, README.read_text(), flags=re.DOTALL))
+    replace(README, lines)
+    replace(COMPARISON, compared())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,160 @@
+"""What the gate against copies says of a generator that learns three pictures by heart.
+
+    python benchmarks/copying.py --run runs/magnetic_tile --label Blowhole
+
+Needs a run that is split. The local generator learns three training defects of one class, each of another group, for so
+long that it copies: no mirrored views, no change of contrast, shapes as they are, painted from noise. States of its
+training are kept; each paints the same orders. Rows go to `results/copying.jsonl`: likeness of its defects to the three
+it learnt (median), to as many of other groups it never saw, the limit measured on the three, and the share caught.
+Stays the first no higher than the second, nothing was copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import append, origin
+
+from flawsmith.apps.cli.progress import Shown
+from flawsmith.core.records import GOOD, Catalog, Entry, Image, Sample
+from flawsmith.data.image_io import write_image
+from flawsmith.data.loading import load_catalog, load_sample
+from flawsmith.filtering.copies import Templates, likeness, make_templates
+from flawsmith.filtering.gates import Candidate
+from flawsmith.generators.local.family import CHECKPOINTS, LOCAL
+from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
+from flawsmith.masks.settings import MaskSettings
+from flawsmith.synthesis.kit import Kit, KitSettings
+from flawsmith.synthesis.make import Made, Workshop
+from flawsmith.synthesis.plan import PlanSettings, orders
+
+LEARNT = 3
+GOODS = 60
+STATES = 4
+UNSEEN_DRAWS = 10
+KIT = KitSettings(masks=MaskSettings(rotate="none", elastic_px=0, size_jitter=0))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The pictures that are learnt by heart, defect-free ones, and defects of other groups."""
+
+    heart: list[Entry]
+    goods: list[Entry]
+    unseen: list[Entry]
+
+
+def lesson(train: Catalog, label: str) -> Lesson:
+    """Return the first image of each of three groups that has a single defect, and the rest of the class."""
+    alone: dict[str, Entry] = {}
+    for entry in train.labelled(label):
+        sample = load_sample(entry)
+        if [defect.label for defect in sample.defects] == [label]:
+            alone.setdefault(entry.group, entry)
+    heart = list(alone.values())[:LEARNT]
+    seen = {entry.group for entry in heart}
+    unseen = [entry for entry in train.labelled(label) if entry.group not in seen and entry.masks]
+    return Lesson(heart, list(train.labelled(GOOD))[:GOODS], unseen)
+
+
+def templates_of(entries: list[Entry]) -> Templates:
+    """Return the defects of images as the gate against copies compares with."""
+    samples = [load_sample(entry) for entry in entries]
+    return make_templates([(sample.image, defect.mask) for sample in samples for defect in sample.defects])
+
+
+def nearest(trial: Candidate, templates: Templates) -> float:
+    """Return the likeness of a painted defect to the most similar of some defects."""
+    return float(likeness(trial.painted, trial.background, trial.mask, templates).max())
+
+
+def unseen_triples(entries: list[Entry]) -> Iterator[Templates]:
+    """Yield defects that were not learnt, as many at a time as were learnt."""
+    rng = np.random.default_rng(0)
+    for _ in range(UNSEEN_DRAWS):
+        yield templates_of([entries[number] for number in rng.choice(len(entries), LEARNT, replace=False)])
+
+
+def row_of(made: list[Made], known: Lesson, limit: float) -> dict[str, Any]:
+    """Return what was painted, measured."""
+    trials = [each.trial for each in made if each.trial is not None and each.trial.mask.any()]
+    caught = [any(reason.startswith("not_a_copy") for reason in each.reasons) for each in made]
+    learnt, others = templates_of(known.heart), list(unseen_triples(known.unseen))
+    to_unseen = [float(np.median([nearest(trial, each) for trial in trials])) for each in others]
+    return {
+        "painted": len(trials),
+        "to_learnt": round(float(np.median([nearest(trial, learnt) for trial in trials])), 3),
+        "to_unseen": round(float(np.mean(to_unseen)), 3),
+        "to_unseen_most": round(max(to_unseen), 3),
+        "limit": round(limit, 3),
+        "caught": round(float(np.mean(caught)), 3),
+    }
+
+
+def picture(known: Lesson, states: dict[int, list[Made]], path: Path) -> None:
+    """Write what was learnt (first row) above what each state painted, cut to the same square."""
+    side = 96
+
+    def square(image: Image, mask: np.ndarray[Any, Any]) -> Image:
+        middle = np.argwhere(mask).mean(0).astype(int)
+        grown = np.pad(image, [(side, side), (side, side), (0, 0)], mode="symmetric")
+        top, left = middle + side - side // 2
+        return np.repeat(np.repeat(grown[top : top + side, left : left + side], 2, 0), 2, 1)
+
+    def shown(sample: Sample) -> Image:
+        return square(sample.image, sample.mask)
+
+    rows = [[shown(load_sample(entry)) for entry in (known.heart * 4)[:8]]]
+    rows += [
+        [square(each.image, each.defects[0].mask) for each in made if each.defects][:8] for made in states.values()
+    ]
+    write_image(path, np.concatenate([np.concatenate(row, 1) for row in rows if len(row) == 8]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--label", required=True)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("runs/copying"))
+    asked = parser.parse_args()
+    train = load_catalog(asked.run / "split" / "train.json")
+    known = lesson(train, asked.label)
+    small = train.with_entries([*known.heart, *known.goods])
+    settings = LocalSettings.model_validate(
+        {
+            **{"symmetry": "none", "gain": 0, "guide_dropout": 0, "checkpoints": STATES},
+            "loop": {"steps": asked.steps, "batch": 20, "learning_rate": 8e-4},
+        }
+    )
+    folder = asked.out / f"{asked.run.name}_{asked.label}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with Shown() as progress:
+        LOCAL.fit(small, settings, folder, seed=0, progress=progress)
+    kit = Kit.measure([load_sample(entry) for entry in small], KIT, {entry.id: entry.group for entry in small})
+    limit = 1 - kit.gates.thresholds[asked.label]["not_a_copy"]
+    homes = {int(home.name): home for home in sorted((folder / CHECKPOINTS).iterdir())} | {asked.steps: folder}
+    plan = PlanSettings(more_defects=0)
+    states: dict[int, list[Made]] = {}
+    for steps, home in homes.items():
+        painter = LOCAL.load(home, SamplingSettings(begin="noise"))
+        shop = Workshop(painter, "local", kit, KIT, plan, Catalog("good", train.root, train.layout, tuple(known.goods)))
+        states[steps] = list(shop.make(orders({asked.label: asked.images}, 0)))
+    picture(known, states, folder / "states.png")
+    rows = [
+        {"name": f"{train.name} {asked.label} {steps}", "steps": steps, **row_of(made, known, limit), **origin()}
+        for steps, made in states.items()
+    ]
+    append("copying.jsonl", rows)
+    shutil.rmtree(folder / CHECKPOINTS)
+
+
+if __name__ == "__main__":
+    main()
