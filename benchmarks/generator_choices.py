@@ -40,6 +40,8 @@ VARIANTS = {
     "two blocks a level": ["net.blocks=2"],
     "the prototype's widths": ["net.widths=[64,128,192]", "loop.batch=24", "loop.learning_rate=4e-4"],
     "narrow, no pixel unshuffle": ["net.widths=[24,48,96,192]", "net.patch=1"],
+    "narrower still where it is largest": ["net.widths=[16,48,96,192]", "net.patch=1"],
+    "one level more": ["net.widths=[48,96,192,192]"],
     "no guide vector": ["guide_dropout=1"],
 }
 PROBE_STEPS, HELD_BATCHES, HELD_SIZE = 12, 12, 32
