@@ -13,13 +13,15 @@ class UNetSettings(Settings):
     """Size of a U-Net."""
 
     widths: tuple[int, ...] = Field(
-        (48, 96, 192),
+        (24, 48, 96, 192),
         min_length=1,
         description="channels per resolution, the first at full size after the pixel unshuffle",
     )
     blocks: int = Field(1, ge=1, description="residual blocks per resolution")
     embedding: int = Field(192, ge=16, description="length of the vector that carries noise level, class and scale")
-    patch: int = Field(2, ge=1, description="pixel (un)shuffle at the network's ends")
+    patch: int = Field(
+        1, ge=1, description="pixel (un)shuffle at the network's ends: 2 leaves out the camera's full resolution"
+    )
 
     def check_sides(self, name: str, *sides: int) -> None:
         """Raise ValueError, naming the setting, for sides that this network cannot halve often enough."""

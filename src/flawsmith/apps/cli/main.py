@@ -53,7 +53,7 @@ ROUTE = {
     "quality": ("quality", "Measure how near the synthetic defects are to real ones, by a named network."),
     "prove": ("prove", "Train inspectors with and without synthetic images; compare on sealed real ones."),
 }
-USUAL = "split.shots=10 local.loop.steps=3000"
+USUAL = "split.shots=10 local.loop.steps=2000"
 EXAMPLES = {
     "filter": ("filter.by_hand=verdicts.csv",),
     **dict.fromkeys(("run", "fit", "generate"), (USUAL, "generator=ddpm ddpm.epochs=1300")),

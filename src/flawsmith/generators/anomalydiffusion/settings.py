@@ -41,7 +41,7 @@ class AnomalyDiffusionSettings(CropSettings):
         0.1, ge=0, lt=1, description="share of the first stage's crops told nothing, which guidance needs"
     )
     net: TokenNetSettings = TokenNetSettings()
-    loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
+    loop: LoopSettings = LoopSettings(steps=2000, batch=20, learning_rate=8e-4)
     """The first stage: the whole network, on crops with and without defects."""
     token_loop: LoopSettings = LoopSettings(steps=1000, batch=20, learning_rate=2e-3)
     """The second stage: the tokens and the mask encoder alone, on defects."""

@@ -15,6 +15,11 @@ from flawsmith.training.settings import LoopSettings
 class DualNetSettings(UNetSettings):
     """Size of the trunk that all pictures walk through."""
 
+    widths: tuple[int, ...] = Field(
+        (48, 96, 192),
+        min_length=1,
+        description="channels per resolution, the first at full size after the pixel unshuffle",
+    )
     embedding: int = Field(192, ge=16, description="length of a token, and of the vector that carries the noise level")
     patch: int = Field(4, ge=1, description="pixel (un)shuffle at the network's ends")
     type_tokens: int = Field(4, ge=1, description="tokens that say what: a learnt row per defect class")

@@ -32,7 +32,7 @@ class JointSettings(CropSettings):
         0.1, ge=0, lt=1, description="share of training crops without their class, which classifier-free guidance needs"
     )
     net: JointNetSettings = JointNetSettings()
-    loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
+    loop: LoopSettings = LoopSettings(steps=2000, batch=20, learning_rate=8e-4)
     sampling: DrawingSettings = DrawingSettings()
 
     @model_validator(mode="after")

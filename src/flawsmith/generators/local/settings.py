@@ -69,5 +69,5 @@ class LocalSettings(CropSettings):
         "measures each, and the report shows quality over training",
     )
     net: NetSettings = NetSettings()
-    loop: LoopSettings = LoopSettings(steps=3000, batch=20, learning_rate=8e-4)
+    loop: LoopSettings = LoopSettings(steps=2000, batch=20, learning_rate=8e-4)
     sampling: SamplingSettings = SamplingSettings()
