@@ -38,10 +38,10 @@ VARIANTS = {
     "half defect-free crops": ["good_share=0.5"],
     "half the learning rate": ["loop.learning_rate=4e-4"],
     "two blocks a level": ["net.blocks=2"],
-    "the prototype's widths": ["net.widths=[64,128,192]", "loop.batch=24", "loop.learning_rate=4e-4"],
-    "narrow, no pixel unshuffle": ["net.widths=[24,48,96,192]", "net.patch=1"],
-    "narrower still where it is largest": ["net.widths=[16,48,96,192]", "net.patch=1"],
-    "one level more": ["net.widths=[48,96,192,192]"],
+    "the prototype's widths": ["net.widths=[64,128,192]", "net.patch=2", "loop.batch=24", "loop.learning_rate=4e-4"],
+    "half resolution, wide": ["net.widths=[48,96,192]", "net.patch=2"],
+    "half resolution, one level more": ["net.widths=[48,96,192,192]", "net.patch=2"],
+    "narrower still where it is largest": ["net.widths=[16,48,96,192]"],
     "no guide vector": ["guide_dropout=1"],
 }
 PROBE_STEPS, HELD_BATCHES, HELD_SIZE = 12, 12, 32
@@ -80,7 +80,13 @@ def measure(name: str, run: Path, overrides: list[str], seconds: float) -> dict[
     net = fresh()
     took = learn(net, steps)
     batches = [held.batch(np.random.default_rng(number), HELD_SIZE) for number in range(HELD_BATCHES)]
-    row = {"name": name, "overrides": overrides, "steps": steps, "seconds": round(took, 1)}
+    row = {
+        "name": f"{name}, {seconds:.0f} s",
+        "budget_seconds": seconds,
+        "overrides": overrides,
+        "steps": steps,
+        "seconds": round(took, 1),
+    }
     return {**row, "held_out_loss": round(loss_of(net, settings, batches), 4)}
 
 
