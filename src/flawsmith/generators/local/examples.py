@@ -28,7 +28,7 @@ from flawsmith.generators.crops.tone import Plate, plate_of
 from flawsmith.generators.local.bending import Field, bend
 from flawsmith.generators.local.settings import LocalSettings
 from flawsmith.masks.guide import measure_guide
-from flawsmith.masks.morphology import clusters, dilate, tight
+from flawsmith.masks.morphology import clusters, dilate, thickness_px, tight
 
 KEY, ARRAYS = "flawsmith", ("image", "own", "mask")
 GRID = 24
@@ -42,7 +42,7 @@ LEAST_GAIN, MOST_GAIN = 0.6, 1.6
 SMOOTH_PX = 1.5
 """Examples are bent smoothly over about this many pixels of the coarsest canvas."""
 NEARLY_BEST = 0.85
-"""Examples whose overlap with the mask is at least this share of the best one's may be begun from, too."""
+"""Examples that cover the mask at least this share as well as the best one may be begun from, too."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Example:
     def points(self) -> NDArray[np.int64]:
         """The defect's own pixels, shape (K, 2), in rows and columns."""
         return np.argwhere(self.own)
+
+    @cached_property
+    def thickness(self) -> float:
+        """How thick the defect is, in pixels."""
+        return thickness_px(self.own)
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:
@@ -146,7 +151,7 @@ def lay_under(
     """Turn, resize and move a training defect so that it covers a patch's mask (HW) best, as seen at `scale`, and bend
     it to cover it wholly.
 
-    Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any, and
+    One of another thickness covers it worse: bent to fill the mask, a thin crack becomes a furrow. Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any, and
     made stronger or weaker towards that wish.
     """
     asked = shrink_mask(mask, scaled_hw((mask.shape[0], mask.shape[1]), scale))
@@ -156,16 +161,18 @@ def lay_under(
     rows, columns = np.mgrid[:GRID, :GRID]
     grid = (np.stack([rows, columns], -1).reshape(-1, 2) - (GRID - 1) / 2) * step
     wanted, inside = _look_up(asked, grid + points.mean(0))
+    thick = thickness_px(mask) / scale
     choices: list[tuple[float, Example, NDArray[np.float64]]] = []
     for example in examples:
         size = float(np.clip(np.sqrt(len(example.points) / len(points)), LEAST_SIZE * scale, MOST_SIZE * scale))
-        centre = example.points.mean(0)
+        centre, thicker = example.points.mean(0), example.thickness / size / thick
         for turn in _turns(symmetry):
             back = size * turn
             shown, _ = _look_up(example.own, grid @ back.T + centre)
             union = int(((shown | wanted) & inside).sum())
-            choices.append((float((shown & wanted & inside).sum()) / max(union, 1), example, back))
-    best = max(overlap for overlap, _, _ in choices)
+            overlap = float((shown & wanted & inside).sum()) / max(union, 1)
+            choices.append((overlap * min(thicker, 1 / thicker), example, back))
+    best = max(cover for cover, _, _ in choices)
     close = [choice for choice in choices if choice[0] >= NEARLY_BEST * best]
     if contrast is not None:
         nearest = min(abs(example.contrast - contrast) for _, example, _ in close)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flawsmith.core.geometry import Window
-from flawsmith.core.records import Box, Painting, Patch
+from flawsmith.core.records import Box, Mask, Painting, Patch
 from flawsmith.core.rng import stream
 from flawsmith.diffusion.inpainting import keep_known
 from flawsmith.diffusion.preconditioning import in_units
@@ -32,10 +32,13 @@ from flawsmith.generators.local.settings import LocalSettings, SamplingSettings
 from flawsmith.generators.local.sheet import Canvas, Sheet, canvas_of
 from flawsmith.generators.local.stroke import Stroke
 from flawsmith.masks.guide import GUIDE, shape_guide
+from flawsmith.masks.morphology import thickness_px
 from flawsmith.training.device import autocast_for
 
 MOST_PATCHES = 64
 """Patches painted together, at most: bounds the memory of the sheet."""
+SEEN_PX = 2.0
+"""A defect begun from an example is at least so thick at the first scale that it is painted at."""
 
 
 class LocalPainter:
@@ -81,7 +84,7 @@ class LocalPainter:
         known = [each for each in self.examples if each.label == patch.label]
         if not scales or not known or self.settings.sampling.begin == "noise":
             return Stroke(patch, plate, scales, None)
-        rng = stream(patch.seed, "example")
+        scales, rng = self._thick_enough(patch.mask, plate, scales), stream(patch.seed, "example")
         laid = lay_under(patch.mask, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
         unit = self.palette.strength(laid.gain * laid.example.tones(self.net.channels)[laid.example.own])
         return Stroke(patch, plate, scales, laid, unit)
@@ -115,6 +118,18 @@ class LocalPainter:
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
         return pyramid(float(extent), self.settings.side, self.settings.fill)
+
+    def _thick_enough(self, mask: Mask, plate: Plate, scales: tuple[float, ...]) -> tuple[float, ...]:
+        """Leave out the scales at which a thin defect would be painted a whole pixel broad, many of the camera's.
+
+        An example has its layout already; only where its windows would be too many does it begin more coarsely.
+        """
+        thickness = thickness_px(mask)
+        last = len(scales) - 1
+        first = next((number for number, scale in enumerate(scales) if thickness >= SEEN_PX * scale), last)
+        while first and not self._affordable(canvas_of(0, plate, mask, scales[first], self.settings)[1]):
+            first -= 1
+        return scales[first:]
 
     @torch.inference_mode()
     def _denoise(

@@ -37,7 +37,7 @@ class SamplingSettings(Settings):
     )
     detail_noise: float = Field(0.1, gt=0, description="noise on its detail at each finer scale, in the same units")
     steps: int = Field(12, ge=1, description="noise levels at the coarsest scale, when begun from noise")
-    refine_steps: int = Field(6, ge=1, description="noise levels of every other painting")
+    refine_steps: int = Field(4, ge=1, description="noise levels of every other painting")
     refine_sigma: float = Field(0.6, gt=0, description="noise at which a finer scale starts from the coarser painting")
     sigma_max: float = Field(20.0, gt=0)
     sigma_min: float = Field(0.02, gt=0)
