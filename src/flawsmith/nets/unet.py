@@ -1,7 +1,7 @@
 """A U-Net (Ronneberger et al. 2015) with modulated residual blocks, cheap enough for a CPU.
 
-The image may enter and leave through a pixel (un)shuffle, which leaves out full-resolution convolutions: they cost most,
-but fine texture is learnt by them.
+The image may enter and leave through a pixel (un)shuffle, which leaves out full-resolution convolutions: they cost
+most, but fine texture is learnt by them.
 """
 
 from __future__ import annotations

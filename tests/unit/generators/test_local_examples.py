@@ -18,6 +18,7 @@ from flawsmith.generators.local.net import LocalNet
 from flawsmith.generators.local.painter import LocalPainter
 from flawsmith.generators.local.settings import LocalSettings, NetSettings, SamplingSettings
 from flawsmith.masks.guide import GUIDE
+from flawsmith.masks.morphology import thickness_px
 from flawsmith.training.settings import LoopSettings
 from flawsmith.training.weights import save_net
 
@@ -106,6 +107,33 @@ def test_the_best_covering_example_is_taken_and_a_wished_contrast_decides_betwee
         assert lay_under(hook(), 1.0, [dark, bar, light], "none", wish, rng).example is expected
 
 
+def test_an_example_as_thick_as_the_mask_goes_before_a_thicker_one():
+    wanted, furrow, crack = (np.zeros((64, 64), bool) for _ in range(3))
+    wanted[30:33, 10:54] = True
+    furrow[28:35, 10:54] = True
+    crack[30:33, 20:40] = True
+    thick, thin = example(furrow), example(crack)
+    rng = np.random.default_rng(0)
+    assert all(lay_under(wanted, 1.0, [thick, thin], "none", None, rng).example is thin for _ in range(20))
+
+
+def test_a_long_thin_defect_is_painted_thin():
+    """Whole in one crop of 32 px it would be a pixel broad, twelve of the camera's."""
+    mask = np.zeros((240, 240), bool)
+    mask[118:121, 5:235] = True
+    painted = brush("example", [example(mask)]).paint([Patch(np.full((240, 240, 1), 150, np.uint8), mask, "nick", 3)])
+    assert (painted[0].mask & mask).sum() > 0.8 * mask.sum()
+    assert thickness_px(painted[0].mask) < 5
+
+
+def test_too_many_windows_are_looked_at_more_coarsely():
+    mask = np.zeros((240, 240), bool)
+    mask[118:121, 5:235] = True
+    patch = Patch(np.full((240, 240, 1), 150, np.uint8), mask, "nick", 3)
+    few = brush("example", [example(mask)], most=2)
+    assert thickness_px(few.paint([patch])[0].mask) > 5
+
+
 @pytest.mark.parametrize(("share", "gain"), [(None, 1.0), (1.0, 1.0), (0.8, 0.8), (1.3, 1.3), (9.0, 1.6), (-1.0, 1.0)])
 def test_an_example_is_made_stronger_or_weaker_towards_a_wish(share, gain):
     shown = example(hook(), 90)
@@ -132,11 +160,15 @@ def test_examples_come_back_from_disk(tmp_path, dtype):
         load_examples(tmp_path / "none.safetensors")
 
 
-def brush(begin: str, examples: list[Example], sigma: float = 0.05) -> LocalPainter:
+def brush(begin: str, examples: list[Example], sigma: float = 0.05, most: int = 64) -> LocalPainter:
     """A painter whose network, fresh, leaves what it is shown: its estimate is the noisy input, scaled."""
     torch.manual_seed(0)
     told = SETTINGS.model_copy(
-        update={"sampling": SETTINGS.sampling.model_copy(update={"begin": begin, "example_noise": sigma})}
+        update={
+            "sampling": SETTINGS.sampling.model_copy(
+                update={"begin": begin, "example_noise": sigma, "max_windows": most}
+            )
+        }
     )
     return LocalPainter(LocalNet(1, 1, len(GUIDE), SETTINGS.net), ("nick",), told, "0" * 64, examples)
 

@@ -151,8 +151,9 @@ def lay_under(
     """Turn, resize and move a training defect so that it covers a patch's mask (HW) best, as seen at `scale`, and bend
     it to cover it wholly.
 
-    One of another thickness covers it worse: bent to fill the mask, a thin crack becomes a furrow. Of those that cover it about as well, the one nearest to the wished contrast is taken, or, without a wish, any, and
-    made stronger or weaker towards that wish.
+    One of another thickness covers it worse: bent to fill the mask, a thin crack becomes a furrow. Of those that cover
+    it about as well, the one nearest to the wished contrast is taken, or, without a wish, any, and made stronger or
+    weaker towards that wish.
     """
     asked = shrink_mask(mask, scaled_hw((mask.shape[0], mask.shape[1]), scale))
     points = np.argwhere(asked)
