@@ -110,8 +110,10 @@ def test_the_best_covering_example_is_taken_and_a_wished_contrast_decides_betwee
 def test_an_example_as_thick_as_the_mask_goes_before_a_thicker_one():
     wanted, furrow, crack = (np.zeros((64, 64), bool) for _ in range(3))
     wanted[30:33, 10:54] = True
-    furrow[28:35, 10:54] = True
-    crack[30:33, 20:40] = True
+    furrow[27:36, 10:54] = True
+    for column in range(10, 54):
+        row = 31 + round(2 * np.sin(column / 5))
+        crack[row - 1 : row + 2, column] = True
     thick, thin = example(furrow), example(crack)
     rng = np.random.default_rng(0)
     assert all(lay_under(wanted, 1.0, [thick, thin], "none", None, rng).example is thin for _ in range(20))
