@@ -19,7 +19,7 @@ class BranchedAddition(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (branches * N, L, size_in) to (branches * N, L, size_out)."""
-        rows = x.unflatten(0, (len(self.narrow), -1)).flatten(1, 2)
+        rows = x.reshape(len(self.narrow), -1, x.shape[-1])
         result: Tensor = (rows @ self.narrow @ self.widen).reshape(*x.shape[:2], -1)
         return result
 
