@@ -202,14 +202,13 @@ def test_a_model_that_gives_the_velocity_paints_too(name, fitted, tmp_path_facto
     ],
 )
 def test_each_switch_makes_a_difference(name, change, weights, fitted):
-    family = generator(name)
-    learnt = {key: value for key, value in change.items() if key != "sampling"}
-    sampling = {**TINY[name]["sampling"], **change.get("sampling", {})}
+    family, own = generator(name), dict(TINY[name]["sampling"])
     if name == "dualanodiff":
-        sampling["composite"] = False
-    wished = told(name, weights, sampling=sampling).sampling
-    usual = told(name, weights, sampling={**sampling, **TINY[name]["sampling"]}).sampling
-    usual = usual if not change.get("sampling") else usual.model_copy(update={"guidance": 2.0})
+        own["composite"] = False
+    learnt = {key: value for key, value in change.items() if key != "sampling"}
+    usual, wished = (
+        told(name, weights, sampling=each).sampling for each in (own, {**own, **change.get("sampling", {})})
+    )
     one = images(family.load(fitted(name), usual, device="cpu"), patch(dtype=np.uint16))[0]
     other = images(family.load(fitted(name, **learnt), wished, device="cpu"), patch(dtype=np.uint16))[0]
     assert not np.array_equal(one, other)
