@@ -19,9 +19,9 @@ from common import append, origin
 
 from flawsmith.core.records import GOOD
 from flawsmith.core.settings import validated
+from flawsmith.generators.dualanodiff.building import build_net
 from flawsmith.generators.dualanodiff.ground import choose_ground, mask_of
 from flawsmith.generators.dualanodiff.learner import DualLearner
-from flawsmith.generators.dualanodiff.net import DualNet
 from flawsmith.generators.dualanodiff.painter import DualPainter
 from flawsmith.generators.dualanodiff.pairs import PairBank
 from flawsmith.generators.dualanodiff.settings import DualAnoDiffSettings
@@ -61,7 +61,7 @@ def learnt(settings: DualAnoDiffSettings, goods: list[Hung], defects: list[Hung]
     ground = choose_ground(np.concatenate([2 * each.picture[each.mask] - 1 for each in defects]))
     bank = PairBank([*goods, *defects], settings.good_share, settings.symmetry, settings.margin)
     torch.manual_seed(0)
-    net = DualNet(1, 1, settings, ground)
+    net = build_net(1, 1, settings, ground)
     with tempfile.TemporaryDirectory() as folder:
         train(net, DualLearner(net, settings.condition_dropout), bank.batch, settings.loop, Path(folder), seed=0)
     return DualPainter(net, bank.labels, settings, Gallery(tuple(goods), tuple(defects)), ground.faint, "0" * 64)

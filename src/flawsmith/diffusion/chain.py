@@ -23,7 +23,7 @@ from flawsmith.diffusion.schedules import karras_sigmas
 Prediction = Literal["epsilon", "v_prediction", "sample"]
 """What a network gives: the noise (Ho et al. 2020), the velocity (Salimans & Ho 2022, eq. 9), or the clean image."""
 Stepwise = Callable[[Tensor, Tensor], Tensor]
-"""(noisy NCHW of unit variance, steps (N,)) -> prediction NCHW; conditions are closed over."""
+"""(noisy NCHW of unit variance, steps or times (N,)) -> prediction NCHW; conditions are closed over."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,28 @@ class Chain:
         below_is_nearer = wanted - logs[above - 1] < logs[above] - wanted
         return (above - below_is_nearer.long()).to(sigma_N.device)
 
-    def denoiser(self, network: Stepwise) -> Denoiser:
-        """Return the denoiser that the network is, in the samplers' frame."""
+    def times_at(self, sigma_N: Tensor) -> Tensor:
+        """Return the times (N,) at which the chain is at these levels: steps and, in ratio, fractions between them.
+
+        For networks that are told the time by sines of it. Levels beyond the chain's count as its ends.
+        """
+        logs, wanted = self.levels_T[self.levels_T.isfinite()].log(), sigma_N.detach().double().cpu().log()
+        above = torch.searchsorted(logs, wanted).clamp(1, len(logs) - 1)
+        share = (wanted - logs[above - 1]) / (logs[above] - logs[above - 1])
+        return (above - 1 + share.clamp(0, 1)).to(sigma_N.device, torch.float32)
+
+    def denoiser(self, network: Stepwise, *, fractions: bool = False) -> Denoiser:
+        """Return the denoiser that the network is, in the samplers' frame.
+
+        With `fractions` it is told times (`times_at`), without whole steps.
+        """
+        told = self.times_at if fractions else self.steps_at
 
         def denoise(x_NCHW: Tensor, sigma_N: Tensor) -> Tensor:
             sigma = sigma_N.double().reshape(-1, 1, 1, 1)
             unit = (1 + sigma**2).rsqrt()
             scaled = (x_NCHW * unit).to(x_NCHW.dtype)
-            said = network(scaled, self.steps_at(sigma_N)).double()
+            said = network(scaled, told(sigma_N)).double()
             clean = self._clean(x_NCHW.double(), said, sigma, unit)
             bounded = clean if self.clip is None else clean.clamp(-self.clip, self.clip)
             return bounded.to(x_NCHW.dtype)

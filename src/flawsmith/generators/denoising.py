@@ -1,4 +1,4 @@
-"""Settings of every generator that denoises with a `nets.unet.UNet`: how large it is, and how is drawn from it."""
+"""Settings of every generator that denoises with a U-Net: how large it is, and how is drawn from it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ class UNetSettings(Settings):
         if any(side < step or side % step for side in sides):
             given = sides[0] if len(sides) == 1 else sides
             raise ValueError(f"{name} {given} must be a multiple of {step}: net.patch times 2 per further net.widths")
+
+
+LATENT = 8
+"""Pixels a side that a latent of Stable Diffusion stands for."""
+
+
+def check_latent_sides(name: str, *sides: int) -> None:
+    """Raise ValueError, naming the setting, for sides that the autoencoder of Stable Diffusion cannot shrink."""
+    if any(side % LATENT for side in sides):
+        given = sides[0] if len(sides) == 1 else sides
+        raise ValueError(
+            f"{name} {given} must be a multiple of {LATENT}, by which the autoencoder in weights shrinks pictures: "
+            "Stable Diffusion works best from 256 to 512"
+        )
 
 
 class DrawingSettings(Settings):

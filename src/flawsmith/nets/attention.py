@@ -28,13 +28,13 @@ class Context:
 
 
 class LowRankLinear(nn.Module):
-    """A linear map with a trainable addition of low rank, zero at first: Hu et al. 2022, eq. 3."""
+    """A linear map and a trainable addition of low rank, zero at first: Hu et al. 2022, eq. 3."""
 
-    def __init__(self, size_in: int, size_out: int, rank: int, bias: bool = True) -> None:
+    def __init__(self, whole: nn.Linear, rank: int) -> None:
         super().__init__()
-        self.whole = nn.Linear(size_in, size_out, bias)
-        self.narrow = nn.Linear(size_in, rank, bias=False)
-        self.widen = nn.Linear(rank, size_out, bias=False)
+        self.whole = whole
+        self.narrow = nn.Linear(whole.in_features, rank, bias=False)
+        self.widen = nn.Linear(rank, whole.out_features, bias=False)
         nn.init.zeros_(self.widen.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,4 +85,5 @@ def emphasised(logits: Tensor, context: Context, size_hw: tuple[int, int]) -> Te
 
 
 def _linear(size_in: int, size_out: int, rank: int, bias: bool = True) -> nn.Linear | LowRankLinear:
-    return LowRankLinear(size_in, size_out, rank, bias) if rank else nn.Linear(size_in, size_out, bias)
+    whole = nn.Linear(size_in, size_out, bias)
+    return LowRankLinear(whole, rank) if rank else whole

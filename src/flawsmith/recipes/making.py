@@ -9,6 +9,7 @@ from typing import Any
 from flawsmith.core.errors import DataError
 from flawsmith.core.files import sha256_file, sha256_json, sha256_tree
 from flawsmith.core.records import GOOD, Catalog
+from flawsmith.core.settings import path_fields
 from flawsmith.recipes.route import Route, training_part
 from flawsmith.recipes.settings import RunSettings
 from flawsmith.synthesis.kit import KitSettings
@@ -61,13 +62,19 @@ def make_images(route: Route, name: str, model: Path, out: Path, *, judged: bool
     return produce(shop, quotas(training_part(route), settings.plan), settings, out, progress=route.progress)
 
 
+def _choices(sampling: Any) -> dict[str, Any]:
+    """Return how is drawn, but not where files lie."""
+    chosen: dict[str, Any] = sampling.model_dump(mode="json", exclude=path_fields(type(sampling)))
+    return chosen
+
+
 def making_settings(settings: RunSettings, name: str) -> dict[str, Any]:
     """Return every setting that decides which images a generator makes."""
     sampling = _sampling(settings, name)
     return {
         "generate": settings.generate.model_dump(mode="json", exclude={"batch"}),
         "kit": kit_choices(settings.kit),
-        **({name: {"sampling": sampling.model_dump(mode="json")}} if sampling is not None else {}),
+        **({name: {"sampling": _choices(sampling)}} if sampling is not None else {}),
     }
 
 

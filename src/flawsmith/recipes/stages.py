@@ -86,7 +86,8 @@ def fit_stage(route: Route) -> Manifest:
     }
     inputs = {"split": route.digest("split")}
     for name, path in given_paths(family).items():  # what the file holds counts, not where it lies
-        inputs[name] = sha256_json(sha256_tree(path)) if path.is_dir() else sha256_file(path)
+        if not name.startswith("sampling."):
+            inputs[name] = sha256_json(sha256_tree(path)) if path.is_dir() else sha256_file(path)
     return route.do("fit", chosen, inputs, work)
 
 

@@ -11,12 +11,16 @@ from flawsmith.core.files import sha256_tree
 from flawsmith.core.records import GOOD, Catalog, Patch
 from flawsmith.core.settings import validated
 from flawsmith.diffusion.inpainting import mean_inside, region_of
-from flawsmith.generators.anomalydiffusion.family import ANOMALYDIFFUSION, FIRST
-from flawsmith.generators.anomalydiffusion.learner import FirstStage, SecondStage
-from flawsmith.generators.anomalydiffusion.net import Condition, TokenNet
+from flawsmith.generators.anomalydiffusion.building import build_net
+from flawsmith.generators.anomalydiffusion.course import FIRST, course_of
+from flawsmith.generators.anomalydiffusion.family import ANOMALYDIFFUSION
+from flawsmith.generators.anomalydiffusion.learner import TokenLearner
+from flawsmith.generators.anomalydiffusion.net import TokenNet
 from flawsmith.generators.anomalydiffusion.painter import TokenPainter
-from flawsmith.generators.anomalydiffusion.reweighting import CELL, MOST, emphasis, reach
+from flawsmith.generators.anomalydiffusion.reweighting import MOST, emphasis, reach
 from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
+from flawsmith.generators.anomalydiffusion.tokens import Condition
+from flawsmith.generators.crops.bank import CropBank
 from flawsmith.generators.crops.easel import Easel
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.masks.morphology import dilate
@@ -28,6 +32,7 @@ TINY = {
     "token_loop": {"steps": 4, "batch": 2, "device": "cpu", "checkpoint_seconds": 1000.0},
     "sampling": {"steps": 3},
 }
+PIXELS = {"cell": 4, "sigma_data": 0.5}
 
 
 def told(**changes) -> AnomalyDiffusionSettings:
@@ -36,15 +41,17 @@ def told(**changes) -> AnomalyDiffusionSettings:
 
 def token_net(settings: AnomalyDiffusionSettings, classes: int = 2, channels: int = 1) -> TokenNet:
     torch.manual_seed(0)
-    return shaken(TokenNet(channels, classes, settings))
+    return shaken(build_net(channels, classes, settings))
 
 
 @pytest.mark.parametrize("masked", [True, False])
 def test_the_masked_loss_knows_nothing_of_what_lies_outside(masked):
     net = token_net(told())
     outputs: list[torch.Tensor] = []
-    net.unet.register_forward_hook(lambda module, given, output: (output.retain_grad(), outputs.append(output))[1])
-    [(loss, _)] = SecondStage(net, masked, margin=2).turns(batch(), torch.Generator().manual_seed(0))
+    unet = net.trunk.unet
+    unet.register_forward_hook(lambda module, given, output: (output.retain_grad(), outputs.append(output))[1])
+    learner = TokenLearner(net, net.tokens.of_defects, 0.0, 2 if masked else None)
+    [(loss, _)] = learner.turns(batch(), torch.Generator().manual_seed(0))
     loss.backward()
     outside = region_of(spot(), 2).repeat(3, 1, 1, 1) == 0
     slope = outputs[0].grad
@@ -60,21 +67,26 @@ def test_a_mean_inside_counts_small_masks_as_much_as_large_ones():
     assert mean_inside(error, region).tolist() == [1.0, 1.0]
 
 
+def stages(net: TokenNet, settings: AnomalyDiffusionSettings) -> list[TokenLearner]:
+    return [stage.learner for stage in course_of(net, CropBank({}, [], settings), settings, seed=0)]
+
+
 def test_the_second_stage_moves_tokens_and_additions_only():
-    net = token_net(told(net={**TINY["net"], "rank": 2}))
+    settings = told(net={**TINY["net"], "rank": 2})
+    net = token_net(settings)
     names = {id(parameter): name for name, parameter in net.named_parameters()}
-    first = {names[id(each)] for each in net.first_parameters}
-    second = {names[id(each)] for each in net.token_parameters}
-    assert {name.split(".")[0] for name in second} == {"types", "encoder", "unet"}
-    assert {name.split(".")[-2] for name in second if name.startswith("unet")} == {"narrow", "widen"}
+    first, second = ({names[id(each)] for each in stage.parameters} for stage in stages(net, settings))
+    assert {name.split(".")[1] for name in second} == {"types", "encoder", "unet"}
+    assert {name.split(".")[-2] for name in second if name.startswith("trunk")} == {"narrow", "widen"}
     assert first | second == set(names.values())
     assert not any("narrow" in name or "widen" in name for name in first)
 
 
 def test_every_parameter_of_a_stage_is_moved_by_it():
-    net = token_net(told(net={**TINY["net"], "rank": 2}))
+    settings = told(net={**TINY["net"], "rank": 2}, condition_dropout=0.5)
+    net = token_net(settings)
     half = {**batch(), "label": torch.tensor([0, 1, 2])}
-    for stage in (FirstStage(net, 0.5), SecondStage(net, True, 2)):
+    for stage in stages(net, settings):
         slopes = {}
         for seed in range(4):
             [(loss, moved)] = stage.turns(half, torch.Generator().manual_seed(seed))
@@ -103,7 +115,7 @@ def test_told_nothing_the_mask_does_not_count():
 
 
 def test_a_new_network_is_the_identity_at_no_noise():
-    net = TokenNet(1, 1, told())
+    net = build_net(1, 1, told())
     x = torch.randn(2, 1, 32, 32)
     asked = Condition(torch.tensor([0, 1]), spot().repeat(2, 1, 1, 1), torch.ones(2), torch.zeros(2))
     assert torch.allclose(net(x, torch.full((2,), 1e-5), asked), x, atol=1e-4)
@@ -115,11 +127,11 @@ def test_what_is_painted_least_is_told_loudest():
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., 8:24, 8:24] = 1
     estimate[..., 8:12, 8:16] = 0.8
-    factors = emphasis(estimate, background, mask, sigma=0.001)[0, 0]
+    factors = emphasis(estimate, background, mask, sigma=0.001, **PIXELS)[0, 0]
     assert factors.min() == 1
     assert factors.max() <= MOST
     loud = factors > 1
-    assert set(map(tuple, loud.nonzero().tolist())) == {(8 // CELL, 8 // CELL), (8 // CELL, 12 // CELL)}
+    assert set(map(tuple, loud.nonzero().tolist())) == {(2, 2), (2, 3)}
 
 
 def test_re_weighting_stays_in_its_range_for_any_estimate():
@@ -129,7 +141,7 @@ def test_re_weighting_stays_in_its_range_for_any_estimate():
     estimate = torch.randn(4, 3, 32, 32)
     estimate[1] = background[1]
     for sigma in (0.01, 1.0, 50.0):
-        factors = emphasis(estimate, background, mask, sigma)
+        factors = emphasis(estimate, background, mask, sigma, **PIXELS)
         assert factors.isfinite().all()
         assert factors.amin() >= 1
         assert factors.amax() <= MOST
@@ -138,7 +150,7 @@ def test_re_weighting_stays_in_its_range_for_any_estimate():
 
 
 def test_reach_grows_with_the_noise():
-    reaches = [reach(sigma, 64) for sigma in (0.01, 0.1, 0.5, 2.0, 20.0)]
+    reaches = [reach(sigma, 64, 0.5) for sigma in (0.01, 0.1, 0.5, 2.0, 20.0)]
     assert reaches == sorted(reaches)
     assert reaches[0] < reaches[-1]
 
@@ -175,7 +187,7 @@ def test_an_unpainted_crop_is_the_background_and_a_painted_one_changes_the_regio
 
 def test_a_patch_without_a_mask_comes_back_as_it_is():
     given = patch(40, 0, 0, 0)
-    painter = TokenPainter(token_net(told(), classes=1), ("spot",), told(), "0" * 64)
+    painter = TokenPainter(token_net(told(), classes=1), 1, ("spot",), told(), "0" * 64)
     painting = painter.paint([given])[0]
     assert np.array_equal(painting.image, given.background)
     assert not painting.mask.any()
@@ -184,15 +196,15 @@ def test_a_patch_without_a_mask_comes_back_as_it_is():
 @pytest.mark.parametrize("change", [{"reweighting": False}, {"guidance": 1.0}, {"sampler": "euler_ancestral"}])
 def test_each_choice_of_sampling_makes_a_difference(change):
     net, given = token_net(told(), classes=1), patch(32, 8, 8, 12, dtype=np.uint16)
-    usual = TokenPainter(net, ("spot",), told(), "0" * 64).paint([given])[0]
+    usual = TokenPainter(net, 1, ("spot",), told(), "0" * 64).paint([given])[0]
     settings = told(sampling={**TINY["sampling"], **change})
-    other = TokenPainter(net, ("spot",), settings, "0" * 64).paint([given])[0]
+    other = TokenPainter(net, 1, ("spot",), settings, "0" * 64).paint([given])[0]
     assert not np.array_equal(usual.image, other.image)
     assert np.array_equal(usual.mask, given.mask)
 
 
 def test_good_removes_and_an_unknown_class_is_refused():
-    painter = TokenPainter(token_net(told(), classes=1), ("spot",), told(), "0" * 64)
+    painter = TokenPainter(token_net(told(), classes=1), 1, ("spot",), told(), "0" * 64)
     assert len(painter.paint([patch(32, 8, 8, 12, label=GOOD)])) == 1
     with pytest.raises(SettingsError, match="did you mean 'spot'"):
         painter.paint([patch(32, 8, 8, 12, label="spott")])
@@ -229,5 +241,5 @@ def test_the_second_stage_leaves_the_network_alone(world, tmp_path):
         ANOMALYDIFFUSION.fit(world, settings, tmp_path / name, seed=1)
         nets.append(ANOMALYDIFFUSION.load(tmp_path / name, device="cpu").net)
     one, other = (net.state_dict() for net in nets)
-    changed = {name.split(".")[0] for name in one if not torch.equal(one[name], other[name])}
+    changed = {name.split(".")[1] for name in one if not torch.equal(one[name], other[name])}
     assert changed == {"types", "encoder"}

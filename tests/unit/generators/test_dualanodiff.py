@@ -11,6 +11,7 @@ from flawsmith.core.files import sha256_tree
 from flawsmith.core.records import GOOD, Catalog, Patch
 from flawsmith.core.settings import validated
 from flawsmith.diffusion.inpainting import region_of
+from flawsmith.generators.dualanodiff.building import build_net
 from flawsmith.generators.dualanodiff.family import DUALANODIFF, GALLERY
 from flawsmith.generators.dualanodiff.ground import Ground, alone, choose_ground, mask_of
 from flawsmith.generators.dualanodiff.laying import NEAR_PX, laid_on
@@ -37,7 +38,7 @@ def told(**changes) -> DualAnoDiffSettings:
 
 def dual_net(settings: DualAnoDiffSettings, classes: int = 1) -> DualNet:
     torch.manual_seed(0)
-    return shaken(DualNet(1, classes, settings, WHITE))
+    return shaken(build_net(1, classes, settings, WHITE))
 
 
 def condition(label: int = 0, background: float = 0.0) -> Condition:
@@ -77,7 +78,7 @@ def test_each_branch_is_told_the_class_and_a_new_network_is_the_identity_at_no_n
     for one, other in zip(estimate(net, condition(0)), estimate(net, condition(1)), strict=True):
         assert not torch.allclose(one, other, atol=1e-4)
     x = torch.randn(2, 2, SIDE, SIDE)
-    assert torch.allclose(DualNet(1, 2, told(), WHITE)(x, torch.full((2,), 1e-5), condition()), x, atol=1e-4)
+    assert torch.allclose(build_net(1, 2, told(), WHITE)(x, torch.full((2,), 1e-5), condition()), x, atol=1e-4)
 
 
 def hung(label: str = "spot", top: int = 4, value: float = 0.1, name: str = "1") -> Hung:
@@ -95,7 +96,9 @@ def bank(good_share: float = 0.0, symmetry: str = "none") -> PairBank:
 def test_both_branches_teach_and_are_taught():
     net, batch = dual_net(told(), classes=2), bank().batch(np.random.default_rng(0), 4)
     outputs: list[torch.Tensor] = []
-    net.unet.register_forward_hook(lambda module, given, output: (output.retain_grad(), outputs.append(output))[1])
+    net.trunk.unet.register_forward_hook(
+        lambda module, given, output: (output.retain_grad(), outputs.append(output))[1]
+    )
     [(loss, moved)] = DualLearner(net, 0.5).turns(batch, torch.Generator().manual_seed(0))
     loss.backward()
     whole, defect, background = outputs[0].grad.chunk(3)

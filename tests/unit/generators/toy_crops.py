@@ -34,6 +34,7 @@ def batch() -> dict[str, torch.Tensor]:
         "asked": spot().repeat(3, 1, 1, 1),
         "label": torch.zeros(3, dtype=torch.long),
         "scale": torch.zeros(3),
+        "around": torch.full((3, 1), -0.7),
     }
 
 

@@ -55,7 +55,7 @@ def test_emphasis_of_any_size_fits_any_picture(size):
 
 
 def test_a_low_rank_addition_starts_at_nothing_and_has_its_rank():
-    layer = LowRankLinear(12, 8, 2)
+    layer = LowRankLinear(torch.nn.Linear(12, 8), 2)
     x = torch.randn(5, 12)
     assert torch.equal(layer(x), layer.whole(x))
     torch.nn.init.normal_(layer.widen.weight)

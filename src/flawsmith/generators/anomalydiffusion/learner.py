@@ -1,67 +1,46 @@
-"""How the network learns, in two stages: first what pictures look like, then what the tokens shall mean.
-
-The paper's first stage is a network trained on the world's pictures; here it is one trained on the product's own.
-"""
+"""How the network learns: by the error of the whole crop, or of what lies under the mask."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from flawsmith.diffusion.inpainting import mean_inside, region_of
-from flawsmith.diffusion.preconditioning import loss_weight, training_sigmas
-from flawsmith.generators.anomalydiffusion.net import SIGMA_DATA, Condition, TokenNet
+from flawsmith.diffusion.preconditioning import loss_weight
+from flawsmith.generators.anomalydiffusion.net import TokenNet
+from flawsmith.generators.anomalydiffusion.tokens import Condition
 
 
-class FirstStage:
-    """The whole network learns from the whole crop: the plain squared error."""
+class TokenLearner:
+    """Moves `parameters` by the squared error of the clean estimate; a share `dropout` of the crops is told nothing.
 
-    def __init__(self, net: TokenNet, dropout: float) -> None:
-        self.net, self.dropout = net, dropout
+    With a `margin`, masked textual inversion (Hu et al. 2024): the mean inside each mask grown by so many pixels, so
+    that small defects count as much as large ones. With None, the plain error of the whole crop.
+    """
+
+    def __init__(self, net: TokenNet, parameters: Sequence[nn.Parameter], dropout: float, margin: int | None) -> None:
+        self.net, self.parameters, self.dropout, self.margin = net, list(parameters), dropout, margin
 
     def turns(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> list[tuple[Tensor, list[nn.Parameter]]]:
         """Return the loss of a batch (see `crops.bank.CropBank`)."""
-        dropped = torch.rand(len(batch["label"]), generator=rng, device=rng.device) < self.dropout
+        trunk, condition = self.net.trunk, self._condition(batch, rng)
+        clean = trunk.enter(batch["image"], batch["around"])
+        sigma = trunk.training_sigmas(len(clean), rng)
+        noise = torch.randn(clean.shape, generator=rng, device=rng.device)
+        estimate = self.net(clean + sigma[:, None, None, None] * noise, sigma, condition)
+        error = ((estimate - clean) ** 2).mean(1, keepdim=True)
+        if self.margin is None:
+            per_crop = error.mean((1, 2, 3))
+        else:
+            per_crop = mean_inside(error, trunk.cells(region_of(condition.mask, self.margin)))
+        return [((loss_weight(sigma, trunk.sigma_data) * per_crop).mean(), self.parameters)]
+
+    def _condition(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> Condition:
+        """Return what a batch shows; a good crop is told under which mask there is no defect."""
+        is_good = (batch["label"] == self.net.good)[:, None, None, None]
+        mask = torch.where(is_good, batch["asked"], batch["mask"])
+        dropped = torch.rand(len(mask), generator=rng, device=rng.device) < self.dropout
         label = torch.where(dropped, self.net.nothing, batch["label"])
-        error, weight = weighed_error(self.net, batch, condition_of(self.net, batch, label, (~dropped).float()), rng)
-        return [((weight * error.mean((1, 2, 3))).mean(), self.net.first_parameters)]
-
-
-class SecondStage:
-    """Tokens, mask encoder and low-rank additions learn from what lies under the mask.
-
-    Masked textual inversion (Hu et al. 2024), on the clean estimate and averaged inside each mask, so that small
-    defects count as much as large ones. Not `masked`, it is the plain error of the whole crop.
-    """
-
-    def __init__(self, net: TokenNet, masked: bool, margin: int) -> None:
-        self.net, self.masked, self.margin = net, masked, margin
-
-    def turns(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> list[tuple[Tensor, list[nn.Parameter]]]:
-        """Return the loss of a batch of defects."""
-        condition = condition_of(self.net, batch, batch["label"], torch.ones_like(batch["scale"]))
-        error, weight = weighed_error(self.net, batch, condition, rng)
-        per_crop = error.mean((1, 2, 3))
-        if self.masked:
-            per_crop = mean_inside(error, region_of(condition.mask, self.margin))
-        return [((weight * per_crop).mean(), self.net.token_parameters)]
-
-
-def condition_of(net: TokenNet, batch: Mapping[str, Tensor], label: Tensor, told: Tensor) -> Condition:
-    """Return what a batch shows; a good crop is told under which mask there is no defect."""
-    is_good = (batch["label"] == net.good)[:, None, None, None]
-    return Condition(label, torch.where(is_good, batch["asked"], batch["mask"]), told, batch["scale"])
-
-
-def weighed_error(
-    net: TokenNet, batch: Mapping[str, Tensor], condition: Condition, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Return the squared error of the clean estimate, (N, 1, S, S), and the weight of each crop's noise level, (N,)."""
-    clean = F.conv2d(batch["image"], net.palette[:, :, None, None])
-    sigma = training_sigmas(len(clean), rng)
-    noise = torch.randn(clean.shape, generator=rng, device=rng.device)
-    estimate = net(clean + sigma[:, None, None, None] * noise, sigma, condition)
-    return ((estimate - clean) ** 2).mean(1, keepdim=True), loss_weight(sigma, SIGMA_DATA)
+        return Condition(label, mask, (~dropped).float(), batch["scale"])

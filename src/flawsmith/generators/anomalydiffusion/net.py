@@ -6,110 +6,79 @@ which blended sampling keeps the photograph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from flawsmith.diffusion.preconditioning import precondition
-from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
-from flawsmith.generators.crops.palette import Palette
-from flawsmith.nets.attention import Context, LowRankLinear
-from flawsmith.nets.blocks import fourier_features
-from flawsmith.nets.mask_encoder import MaskEncoder
-from flawsmith.nets.unet import UNet
+from flawsmith.generators.anomalydiffusion.tokens import Condition, Tokens
+from flawsmith.nets.attention import Context
 
-SIGMA_DATA = 0.5
-FEATURES = 64
+PLAIN = 1
+"""Tokens that are the same whatever is asked for; they come first."""
 
 
-@dataclass(frozen=True)
-class Condition:
-    """What is asked of N crops of side S.
+class Trunk(Protocol):
+    """What does the denoising, a module: a network of the product's own, or one that others have learnt.
 
-    `label` (N,) is the class (the last two numbers mean good and nothing), `mask` (N, 1, S, S) where the defect is,
-    `told` (N,) in {0, 1} whether the mask counts, `scale` (N,) log2 of camera pixels per pixel, `emphasis`
-    (N, 1, S', S') what each place's attention to the tokens is multiplied by, None for 1.
+    What it denoises, x, need not be pixels. Each value of x is near `sigma_data`; `cell` of them a side are what
+    re-weighting compares. `additions` are what the second stage may move.
     """
 
-    label: Tensor
-    mask: Tensor
-    told: Tensor
-    scale: Tensor
-    emphasis: Tensor | None = None
+    cell: int
+    sigma_data: float
 
-    def emphasised(self, emphasis: Tensor) -> Condition:
-        """Return the condition with another emphasis."""
-        return replace(self, emphasis=emphasis)
+    @property
+    def additions(self) -> list[nn.Parameter]: ...  # noqa: D102
+
+    def enter(self, tones_NCSS: Tensor, around_NC: Tensor) -> Tensor:
+        """Return x of crops: tones relative to those around."""
+        ...
+
+    def leave(self, x: Tensor, around_NC: Tensor) -> Tensor:
+        """Return the tones (N, C, S, S) of x, relative to those around."""
+        ...
+
+    def cells(self, mask_N1SS: Tensor) -> Tensor:
+        """Return which places of x a mask touches."""
+        ...
+
+    def training_sigmas(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw noise levels to learn at."""
+        ...
+
+    def sigmas(self, steps: int, sigma_min: float, sigma_max: float) -> Tensor:
+        """Return noise levels to sample along, falling to 0."""
+        ...
+
+    def chunk(self, device: torch.device) -> int:
+        """Return how many crops a call takes."""
+        ...
+
+    def __call__(self, x: Tensor, sigma: Tensor, context: Context, scale: Tensor) -> Tensor:
+        """Return the clean estimate D(x; sigma)."""
+        ...
 
 
 class TokenNet(nn.Module):
-    """Estimate the clean (N, C, S, S) image from a noisy one.
+    """Tokens, and the trunk that they tell what to paint where."""
 
-    Images are tones relative to the mean of their surroundings, in the colours of `palette` (C, C), which give defects
-    a spread near SIGMA_DATA.
-    """
+    trunk: Trunk
 
-    palette: Tensor
-
-    def __init__(
-        self, channels: int, classes: int, settings: AnomalyDiffusionSettings, palette: Palette | None = None
-    ) -> None:
+    def __init__(self, tokens: Tokens, trunk: Trunk) -> None:
         super().__init__()
-        self.channels, self.classes = channels, classes
-        seen = np.eye(channels, dtype=np.float32) if palette is None else palette.seen
-        self.register_buffer("palette", torch.tensor(seen))
-        own, width = settings.net, settings.net.embedding
-        self.types = nn.Parameter(torch.randn(classes, own.type_tokens, width))
-        self.others = nn.Parameter(torch.randn(2, own.type_tokens, width))
-        self.plain = nn.Parameter(torch.randn(1, 1, width))
-        self.encoder = MaskEncoder(settings.side, own.spatial_tokens, width) if settings.spatial_encoder else None
-        self.nowhere = nn.Parameter(torch.randn(1, own.spatial_tokens, width)) if settings.spatial_encoder else None
-        self.level = nn.Sequential(nn.Linear(2 * FEATURES, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.unet = UNet(channels, channels, own.widths, own.blocks, width, own.patch, width, own.rank)
+        self.tokens, self.trunk = tokens, trunk
 
     @property
     def good(self) -> int:
         """The class number of defect-free background."""
-        return self.classes
+        return self.tokens.classes
 
     @property
     def nothing(self) -> int:
         """The class number for being told nothing (classifier-free guidance)."""
-        return self.classes + 1
-
-    @property
-    def token_parameters(self) -> list[nn.Parameter]:
-        """What the second stage moves: the tokens of the defects, the mask encoder, and the low-rank additions."""
-        encoder = [] if self.encoder is None else list(self.encoder.parameters())
-        additions = [each.addition for each in self.modules() if isinstance(each, LowRankLinear)]
-        return [self.types, *encoder, *(parameter for addition in additions for parameter in addition)]
-
-    @property
-    def first_parameters(self) -> list[nn.Parameter]:
-        """What the first stage moves: everything but the low-rank additions."""
-        later = {id(each) for module in self.modules() if isinstance(module, LowRankLinear) for each in module.addition}
-        return [each for each in self.parameters() if id(each) not in later]
+        return self.tokens.classes + 1
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
         """Return the clean estimate D(x; sigma)."""
-        context = Context(self.tokens(condition), plain=1, emphasis=condition.emphasis)
-
-        def network(scaled: Tensor, noise: Tensor) -> Tensor:
-            features = torch.cat([fourier_features(each, FEATURES) for each in (noise, condition.scale)], 1)
-            raw: Tensor = self.unet(scaled, self.level(features), context)
-            return raw
-
-        return precondition(network, SIGMA_DATA)(x, sigma)
-
-    def tokens(self, condition: Condition) -> Tensor:
-        """Return (N, T, E): one token that is always the same, those of the class, those of the mask."""
-        table = torch.cat([self.types, self.others]).flatten(1)
-        what = F.embedding(condition.label, table).reshape(-1, *self.types.shape[1:])
-        parts = [self.plain.expand(len(what), -1, -1), what]
-        if self.encoder is not None and self.nowhere is not None:
-            told = condition.told[:, None, None]
-            parts.append(told * self.encoder(condition.mask) + (1 - told) * self.nowhere)
-        return torch.cat(parts, 1)
+        return self.trunk(x, sigma, Context(self.tokens(condition), PLAIN, condition.emphasis), condition.scale)

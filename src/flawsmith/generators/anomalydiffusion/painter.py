@@ -15,11 +15,11 @@ from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.guidance import classifier_free
 from flawsmith.diffusion.inpainting import keep_known, region_of
 from flawsmith.diffusion.samplers import SAMPLERS, per_image_noise
-from flawsmith.diffusion.schedules import karras_sigmas
-from flawsmith.generators.anomalydiffusion.net import Condition, TokenNet
+from flawsmith.generators.anomalydiffusion.net import TokenNet
 from flawsmith.generators.anomalydiffusion.reweighting import emphasis
 from flawsmith.generators.anomalydiffusion.settings import AnomalyDiffusionSettings
-from flawsmith.generators.crops.drawing import chunk_for, in_chunks, refuse_unknown, stacked
+from flawsmith.generators.anomalydiffusion.tokens import Condition
+from flawsmith.generators.crops.drawing import in_chunks, refuse_unknown, stacked
 from flawsmith.generators.crops.easel import Easel, window_for
 from flawsmith.generators.crops.palette import Palette
 from flawsmith.generators.crops.tone import Plate
@@ -32,12 +32,17 @@ class TokenPainter:
     takes_mask = True
 
     def __init__(
-        self, net: TokenNet, labels: tuple[str, ...], settings: AnomalyDiffusionSettings, weights_sha256: str
+        self,
+        net: TokenNet,
+        channels: int,
+        labels: tuple[str, ...],
+        settings: AnomalyDiffusionSettings,
+        weights_sha256: str,
     ) -> None:
         self.net, self.labels, self.settings, self.weights_sha256 = net.eval(), labels, settings, weights_sha256
         self.device = next(net.parameters()).device
-        self.chunk = chunk_for(self.device)
-        self.palette = Palette(net.palette.cpu().numpy())
+        self.chunk = net.trunk.chunk(self.device)
+        self.plain = Palette(np.eye(channels, dtype=np.float32))
 
     def window(self, box_xyxy: Box, size_hw: tuple[int, int]) -> Window:
         """Return the piece of the background that a defect in this box is painted in."""
@@ -46,7 +51,7 @@ class TokenPainter:
     def paint(self, patches: Sequence[Patch]) -> list[Painting]:
         """Paint every patch exactly under its mask; raises SettingsError for a class it has not learnt."""
         refuse_unknown(patches, self.labels)
-        easels = [Easel.of(each, self.palette, self.settings, self._region) for each in patches if each.mask.any()]
+        easels = [Easel.of(each, self.plain, self.settings, self._region) for each in patches if each.mask.any()]
         painted = in_chunks(easels, self.chunk, self._painted)
         pictures = iter([easel.picture(crop) for easel, crop in zip(easels, painted, strict=True)])
         return [
@@ -61,17 +66,20 @@ class TokenPainter:
     @torch.inference_mode()
     def _painted(self, easels: Sequence[Easel]) -> list[Plate]:
         """Return the crops (S, S, C) of a chunk of easels."""
-        sampling, side = self.settings.sampling, self.settings.side
-        known = stacked([easel.known.transpose(2, 0, 1) for easel in easels], self.device)
+        sampling, trunk = self.settings.sampling, self.net.trunk
+        tones = stacked([easel.known.transpose(2, 0, 1) for easel in easels], self.device)
+        around = stacked([easel.around for easel in easels], self.device)
         mask, region = (
             stacked([getattr(easel, name)[None] for easel in easels], self.device) for name in ("mask", "region")
         )
+        known = trunk.enter(tones, around)
         seeds = [derive_seed(easel.patch.seed, "noise") for easel in easels]
-        noise = per_image_noise(seeds, (self.net.channels, side, side), self.device)
-        sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
-        denoiser = keep_known(self._denoiser(self._asked(easels, mask), known), known, region)
+        noise = per_image_noise(seeds, (known.shape[1], known.shape[2], known.shape[3]), self.device)
+        sigmas = trunk.sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
+        denoiser = keep_known(self._denoiser(self._asked(easels, mask), known), known, trunk.cells(region))
         done = SAMPLERS[sampling.sampler](denoiser, known + noise() * float(sigmas[0]), sigmas, noise=noise)
-        return list(done.permute(0, 2, 3, 1).cpu().numpy())
+        change = trunk.leave(done, around) - trunk.leave(known, around)  # so errors of an autoencoder cancel
+        return list((tones + change).permute(0, 2, 3, 1).cpu().numpy())
 
     def _asked(self, easels: Sequence[Easel], mask: Tensor) -> Condition:
         numbers = {label: number for number, label in enumerate(self.labels)}
@@ -80,7 +88,8 @@ class TokenPainter:
         return Condition(label, mask, torch.ones_like(scale), scale)
 
     def _denoiser(self, asked: Condition, background: Tensor) -> Denoiser:
-        sampling = self.settings.sampling
+        sampling, trunk = self.settings.sampling, self.net.trunk
+        place = trunk.cells(asked.mask)
         nothing = Condition(
             torch.full_like(asked.label, self.net.nothing), asked.mask, torch.zeros_like(asked.told), asked.scale
         )
@@ -89,7 +98,8 @@ class TokenPainter:
             estimate = self._call(x_NCHW, sigma_N, asked)
             if not sampling.reweighting:
                 return estimate
-            louder = emphasis(estimate, background, asked.mask, float(sigma_N[0]))
+            sigma = float(sigma_N[0])
+            louder = emphasis(estimate, background, place, sigma, cell=trunk.cell, sigma_data=trunk.sigma_data)
             return self._call(x_NCHW, sigma_N, asked.emphasised(louder))
 
         def untold(x_NCHW: Tensor, sigma_N: Tensor) -> Tensor:

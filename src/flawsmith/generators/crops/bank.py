@@ -29,7 +29,7 @@ _COS2, _SIN2 = GUIDE.index("orientation_cos2"), GUIDE.index("orientation_sin2")
 @dataclass(frozen=True)
 class View:
     """One defect at one scale: its image as HWC tones relative to the defect's surroundings, the mask of all defects
-    (HW), this one's pixels (K, 2) to centre crops on, and its guide vector.
+    (HW), this one's pixels (K, 2) to centre crops on, its guide vector, and the surroundings' mean tones (C,).
     """
 
     pixels: Plate
@@ -37,6 +37,7 @@ class View:
     mask: NDArray[np.bool_]
     centres_yx: NDArray[np.int64]
     guide: NDArray[np.float32]
+    around: Plate
 
 
 def defect_views(sample: Sample, channels: int, settings: CropSettings) -> dict[str, list[list[View]]]:
@@ -49,12 +50,14 @@ def defect_views(sample: Sample, channels: int, settings: CropSettings) -> dict[
         scales = pyramid(max(bottom - top, right - left), settings.side, settings.fill)
         measures = measure_guide(sample.image, defect.mask)
         guide = np.array([measures[name] for name in GUIDE], np.float32)
-        centred = plate - surroundings_mean(plate, defect.mask, scales[0], settings)
+        around = surroundings_mean(plate, defect.mask, scales[0], settings)
+        centred = plate - around
         views = []
         for scale in scales:
             size_hw = scaled_hw(sample.size_hw, scale)
             centres = np.argwhere(shrink_mask(defect.mask, size_hw))
-            views.append(View(shrink(centred, size_hw), scale, shrink_mask(everything, size_hw), centres, guide))
+            mask = shrink_mask(everything, size_hw)
+            views.append(View(shrink(centred, size_hw), scale, mask, centres, guide, around))
         found.setdefault(defect.label, []).append(views)
     return found
 
@@ -78,7 +81,7 @@ def palette_of(defects: Mapping[str, Sequence[Sequence[View]]]) -> Palette:
 class CropBank:
     """Everything the network learns from, cut and scaled once; a batch is then a matter of slicing.
 
-    Batches are mappings of tensors: `image` (N, C, S, S) tones relative to the surroundings,
+    Batches are mappings of tensors: `image` (N, C, S, S) tones relative to the surroundings, `around` (N, C) these,
     `mask` and `asked` (N, 1, S, S) in {0, 1},
     `label` (N,) class numbers, `guide` (N, G), `scale` (N,) log2 of camera pixels per network pixel.
     """
@@ -100,7 +103,7 @@ class CropBank:
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         """Draw a batch: a share of good crops under borrowed masks, the rest spread evenly over the classes."""
         rows = [self._row(rng) for _ in range(size)]
-        images, masks, asked, labels, guides, scales = zip(*rows, strict=True)
+        images, masks, asked, labels, guides, scales, around = zip(*rows, strict=True)
         return {
             "image": torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2),
             "mask": torch.from_numpy(np.stack(masks))[:, None].float(),
@@ -108,21 +111,24 @@ class CropBank:
             "label": torch.tensor(labels),
             "guide": torch.from_numpy(np.stack(guides)),
             "scale": torch.tensor(scales, dtype=torch.float32),
+            "around": torch.from_numpy(np.stack(around)),
         }
 
-    def _row(self, rng: np.random.Generator) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_], int, Plate, float]:
+    def _row(
+        self, rng: np.random.Generator
+    ) -> tuple[Plate, NDArray[np.bool_], NDArray[np.bool_], int, Plate, float, Plate]:
         number = int(rng.integers(len(self.labels)))
         defects = self.defects[self.labels[number]]
         views = defects[int(rng.integers(len(defects)))]
         view = views[int(rng.integers(len(views)))]
         image, mask = self._cut(view, rng)
-        guide, asked = view.guide, mask
+        guide, asked, around = view.guide, mask, view.around
         if self.good and rng.random() < self.settings.good_share:
             plate = self.good[int(rng.integers(len(self.good)))]
-            image = self._cut_good(plate, view.scale, rng)
+            image, around = self._cut_good(plate, view.scale, rng)
             mask, number, guide = np.zeros_like(mask), len(self.labels), np.zeros_like(guide)
         image, mask, asked, guide = self._vary(image, mask, asked, guide, rng)
-        return image, mask, loosen(asked, rng), number, guide, float(np.log2(view.scale))
+        return image, mask, loosen(asked, rng), number, guide, float(np.log2(view.scale)), around
 
     def _cut(self, view: View, rng: np.random.Generator) -> tuple[Plate, NDArray[np.bool_]]:
         side = self.settings.side
@@ -132,7 +138,7 @@ class CropBank:
         top, left = (int(np.clip(centre[axis] - side // 2, 0, image.shape[axis] - side)) for axis in (0, 1))
         return image[top : top + side, left : left + side], mask[top : top + side, left : left + side]
 
-    def _cut_good(self, plate: Plate, scale: float, rng: np.random.Generator) -> Plate:
+    def _cut_good(self, plate: Plate, scale: float, rng: np.random.Generator) -> tuple[Plate, Plate]:
         side = self.settings.side
         wanted = round(side * scale)
         height, width = min(wanted, plate.shape[0]), min(wanted, plate.shape[1])
@@ -141,7 +147,8 @@ class CropBank:
         piece = plate[top : top + height, left : left + width]
         if scale > 1:
             piece = shrink(piece, scaled_hw((height, width), scale))
-        return pad_to(piece - piece.mean((0, 1)), side)[:side, :side]
+        around = piece.mean((0, 1))
+        return pad_to(piece - around, side)[:side, :side], around
 
     def _vary(
         self,

@@ -23,8 +23,8 @@ class Easel:
     """A patch at the one scale it is painted at.
 
     `known` (S, S, C) is the crop relative to its surroundings, in the palette's colours, `mask` (S, S) where the defect
-    is wanted, `region` (S, S) what is repainted. The crop is `window` of the whole patch seen at `scale`, which then
-    has the size `size_hw`.
+    is wanted, `region` (S, S) what is repainted, `around` (C,) the surroundings' mean tones. The crop is `window` of
+    the whole patch seen at `scale`, which then has the size `size_hw`.
     """
 
     patch: Patch
@@ -35,6 +35,7 @@ class Easel:
     known: Plate
     mask: Mask
     region: Mask
+    around: Plate
 
     @classmethod
     def of(cls, patch: Patch, palette: Palette, settings: CropSettings, region_for: Callable[[Mask], Mask]) -> Easel:
@@ -48,10 +49,9 @@ class Easel:
         window = window_around(centre, (side, side), (mask.shape[0], mask.shape[1]))
         tones, asked = window.cut(plate), window.cut(mask)
         region = region_for(asked.copy())
-        around = tones[~region].mean(0) if not region.all() else np.zeros(palette.channels)
-        return cls(
-            patch, palette, scale, size_hw, window, palette.apply(np.asarray(tones - around, np.float32)), asked, region
-        )
+        around = np.asarray(tones[~region].mean(0) if not region.all() else np.zeros(palette.channels), np.float32)
+        known = palette.apply(tones - around)
+        return cls(patch, palette, scale, size_hw, window, known, asked, region, around)
 
     def picture(self, painted: Plate) -> Image:
         """Return the patch's background with what a painted crop (S, S, C) changed in the region.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from torch import Tensor
 
 from flawsmith.core.records import Image
 
@@ -27,3 +28,20 @@ def picture_of(plate: Plate, dtype: DTypeLike) -> Image:
     top = np.iinfo(np.dtype(dtype)).max
     share = np.exp(plate.astype(np.float64)) * (1 + TOE) - TOE
     return np.clip(np.rint(share * top), 0, top).astype(dtype)
+
+
+def pictures_of(tones: Tensor) -> Tensor:
+    """Return tones as pictures in [-1, 1], as networks that others have learnt see them; what is out of range is
+    clipped.
+    """
+    return (2 * (tones.exp() * (1 + TOE) - TOE) - 1).clamp(-1, 1)
+
+
+def tones_of(pictures: Tensor) -> Tensor:
+    """Return the tones of pictures in [-1, 1].
+
+    >>> import torch
+    >>> torch.allclose(pictures_of(tones_of(torch.tensor([-1.0, 0.3, 1.0]))), torch.tensor([-1.0, 0.3, 1.0]))
+    True
+    """
+    return (((pictures.clamp(-1, 1) + 1) / 2 + TOE) / (1 + TOE)).log()

@@ -15,9 +15,10 @@ from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
 from flawsmith.core.rng import derive_seed
 from flawsmith.core.settings import Settings
+from flawsmith.generators.borrowing import borrow, borrowed
+from flawsmith.generators.dualanodiff.building import build_net
 from flawsmith.generators.dualanodiff.ground import Ground, choose_ground
 from flawsmith.generators.dualanodiff.learner import DualLearner
-from flawsmith.generators.dualanodiff.net import DualNet
 from flawsmith.generators.dualanodiff.painter import DualPainter
 from flawsmith.generators.dualanodiff.pairs import PairBank
 from flawsmith.generators.dualanodiff.settings import DualAnoDiffSettings, DualSamplingSettings
@@ -42,11 +43,12 @@ class DualAnoDiffFamily:
 
         Raises TrainingError without defect masks, or without defect-free pictures.
         """
+        base = borrow(settings.weights, folder)
         goods, defects = _learnable(catalog, settings, seed)
         ground = choose_ground(_defect_pixels(defects))
         bank = PairBank([*goods, *defects], settings.good_share, settings.symmetry, settings.margin)
         torch.manual_seed(derive_seed(seed, "net"))
-        net = DualNet(bank.deck.channels, len(bank.labels), settings, ground)
+        net = build_net(bank.deck.channels, len(bank.labels), settings, ground)
         learner = DualLearner(net, settings.condition_dropout)
         log = train(net, learner, bank.batch, settings.loop, folder, seed=seed, progress=progress, task="fit")
         Gallery(tuple(goods), tuple(defects)).save(folder / GALLERY)
@@ -55,21 +57,26 @@ class DualAnoDiffFamily:
             "labels": list(bank.labels),
             "ground": ground._asdict(),
             "gallery": sha256_file(folder / GALLERY),
-            "settings": settings.model_dump(mode="json", exclude={"sampling"}),
+            "settings": settings.model_dump(mode="json", exclude={"sampling", "weights"}),
+            "base": base,
         }
         save_net(folder / WEIGHTS, net, config)
         write_json(folder / LOSSES, log.losses)
 
     def load(self, folder: Path, sampling: DualSamplingSettings | None = None, *, device: str = "auto") -> DualPainter:
-        """Open what `fit` wrote. Raises StageError where files are missing, or are not of one fit."""
+        """Open what `fit` wrote. Raises StageError where files are missing, or are not of one fit, the model built on
+        among them.
+        """
         tensors, config = load_weights(folder / WEIGHTS)
         gallery = Gallery.load(folder / GALLERY)
         if sha256_file(folder / GALLERY) != config["gallery"]:
             raise StageError(f"{folder / GALLERY} is not of the same fit as {WEIGHTS}: fit the generator again")
-        chosen: Mapping[str, Any] = {**config["settings"], "sampling": sampling or DualSamplingSettings()}
+        wished = sampling or DualSamplingSettings()
+        base = borrowed(folder, config.get("base"), wished.weights)
+        chosen: Mapping[str, Any] = {**config["settings"], "weights": base, "sampling": wished}
         settings, labels = DualAnoDiffSettings.model_validate(chosen), tuple(config["labels"])
         ground = Ground(tuple(config["ground"]["colour"]), config["ground"]["faint"])
-        net = DualNet(config["channels"], len(labels), settings, ground)
+        net = build_net(config["channels"], len(labels), settings, ground)
         net.load_state_dict(tensors)
         weights_sha256 = sha256_file(folder / WEIGHTS)
         return DualPainter(net.to(pick_device(device)), labels, settings, gallery, ground.faint, weights_sha256)

@@ -7,12 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from flawsmith.diffusion.preconditioning import loss_weight, training_sigmas
+from flawsmith.diffusion.preconditioning import loss_weight
 from flawsmith.generators.dualanodiff.ground import alone
-from flawsmith.generators.dualanodiff.net import SIGMA_DATA, Condition, DualNet
-
-LOG_SIGMA_MEAN, LOG_SIGMA_SPREAD = -0.6, 1.4
-"""Training noise, ln sigma ~ N(mean, spread²): more of it than for crops, since whole pictures have coarser parts."""
+from flawsmith.generators.dualanodiff.net import Condition, DualNet
 
 
 class DualLearner:
@@ -27,12 +24,13 @@ class DualLearner:
 
     def turns(self, batch: Mapping[str, Tensor], rng: torch.Generator) -> list[tuple[Tensor, list[nn.Parameter]]]:
         """Return the loss of a batch (see `pairs.PairBank`)."""
-        image, mask, label = batch["image"], batch["mask"], batch["label"]
-        clean = torch.cat([image, alone(image, mask, self.net.colour)], 1)
-        sigma = training_sigmas(len(clean), rng, LOG_SIGMA_MEAN, LOG_SIGMA_SPREAD)
-        noise, behind = (torch.randn(each.shape, generator=rng, device=rng.device) for each in (clean, image))
+        image, mask, label, trunk = batch["image"], batch["mask"], batch["label"], self.net.trunk
+        clean = torch.cat([trunk.enter(image), trunk.enter(alone(image, mask, self.net.colour))], 1)
+        background = trunk.enter(batch["background"])
+        sigma = trunk.training_sigmas(len(clean), rng)
+        noise, behind = (torch.randn(each.shape, generator=rng, device=rng.device) for each in (clean, background))
         dropped = torch.rand(len(label), generator=rng, device=rng.device) < self.dropout
-        condition = Condition(torch.where(dropped, self.net.nothing, label), batch["background"], behind)
+        condition = Condition(torch.where(dropped, self.net.nothing, label), background, behind)
         estimate = self.net(clean + sigma[:, None, None, None] * noise, sigma, condition)
         error = ((estimate - clean) ** 2).mean((1, 2, 3))
-        return [((loss_weight(sigma, SIGMA_DATA) * error).mean(), list(self.net.parameters()))]
+        return [((loss_weight(sigma, trunk.sigma_data) * error).mean(), list(self.net.parameters()))]

@@ -1,33 +1,25 @@
-"""The network: the whole picture and its defect alone are denoised side by side, in one trunk.
-
-The paper has one pretrained trunk with low-rank additions per branch. Here a branch is told apart by a token and by a
-vector that modulates every block.
-"""
+"""The network: the whole picture and its defect alone are denoised side by side, in one trunk."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from flawsmith.diffusion.preconditioning import c_in, precondition
 from flawsmith.generators.dualanodiff.ground import Ground
 from flawsmith.generators.dualanodiff.settings import DualAnoDiffSettings
 from flawsmith.nets.attention import Context
-from flawsmith.nets.blocks import fourier_features
 from flawsmith.nets.exchange import Compensation, Interrelation
-from flawsmith.nets.unet import UNet
-
-SIGMA_DATA = 0.5
-FEATURES = 64
+from flawsmith.nets.unet import Between
 
 
 @dataclass(frozen=True)
 class Condition:
     """What is asked of N pictures: `label` (N,) the class (the last two numbers mean good and nothing), `background`
-    (N, C, H, W) in [-1, 1] what lies behind the defect, `noise` of the same shape what it is noised with.
+    (N, C, H, W), as it enters the trunk, what lies behind the defect, `noise` of the same shape what it is noised with.
     """
 
     label: Tensor
@@ -39,6 +31,38 @@ class Condition:
         return replace(self, label=label)
 
 
+class Trunk(Protocol):
+    """What does the denoising, a module: a network of the product's own, or one that others have learnt.
+
+    What it denoises, x, need not be pixels; it is near `sigma_data`. Tokens are `width` long, `places` are the channels
+    at each place where the walkers meet. It tells walkers apart by their order.
+    """
+
+    sigma_data: float
+    width: int
+    places: tuple[int, ...]
+
+    def enter(self, pictures_NCHW: Tensor) -> Tensor:
+        """Return x of pictures in [-1, 1]."""
+        ...
+
+    def leave(self, x: Tensor) -> Tensor:
+        """Return the pictures of x."""
+        ...
+
+    def training_sigmas(self, count: int, rng: torch.Generator) -> Tensor:
+        """Draw noise levels to learn at."""
+        ...
+
+    def sigmas(self, steps: int, sigma_min: float, sigma_max: float) -> Tensor:
+        """Return noise levels to sample along, falling to 0."""
+        ...
+
+    def __call__(self, x: Tensor, sigma: Tensor, context: Context, between: Between) -> Tensor:
+        """Return the clean estimate D(x; sigma) of all walkers, one walker's batch after another's."""
+        ...
+
+
 class DualNet(nn.Module):
     """Estimate the clean pair (N, 2C, H, W) from a noisy one: the picture, then the defect alone on its ground.
 
@@ -46,21 +70,20 @@ class DualNet(nn.Module):
     """
 
     colour: Tensor
+    trunk: Trunk
 
-    def __init__(self, channels: int, classes: int, settings: DualAnoDiffSettings, ground: Ground) -> None:
+    def __init__(
+        self, trunk: Trunk, channels: int, classes: int, settings: DualAnoDiffSettings, ground: Ground
+    ) -> None:
         super().__init__()
+        self.trunk = trunk
         self.channels, self.classes, self.compensation = channels, classes, settings.compensation
         self.register_buffer("colour", torch.tensor(ground.colour))
-        own, width = settings.net, settings.net.embedding
-        walkers = 3 if settings.compensation else 2
-        self.branch = nn.Parameter(torch.zeros(walkers, 1, width))
+        walkers, width = 3 if settings.compensation else 2, trunk.width
         self.plain = nn.Parameter(torch.randn(walkers, 1, 1, width))
-        self.types = nn.Parameter(torch.randn(classes + 2, own.type_tokens, width))
-        self.level = nn.Sequential(nn.Linear(FEATURES, width), nn.SiLU(), nn.Linear(width, width))
-        self.unet = UNet(channels, channels, own.widths, own.blocks, width, own.patch, width)
-        places = (*own.widths, *reversed(own.widths))
-        self.compensate = nn.ModuleList(Compensation(each) for each in places if settings.compensation)
-        self.interrelate = nn.ModuleList(Interrelation(each) for each in places if settings.interrelation)
+        self.types = nn.Parameter(torch.randn(classes + 2, settings.net.type_tokens, width))
+        self.compensate = nn.ModuleList(Compensation(each) for each in trunk.places if settings.compensation)
+        self.interrelate = nn.ModuleList(Interrelation(each) for each in trunk.places if settings.interrelation)
 
     @property
     def good(self) -> int:
@@ -74,17 +97,11 @@ class DualNet(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Condition) -> Tensor:
         """Return the clean estimate D(x; sigma)."""
-        level = sigma.reshape(-1, 1, 1, 1)
-        behind = c_in(level, SIGMA_DATA) * (condition.background + level * condition.noise)
-
-        def network(scaled: Tensor, noise: Tensor) -> Tensor:
-            walkers = [*scaled.chunk(2, 1), behind][: len(self.branch)]
-            embedding = F.silu(self.level(fourier_features(noise, FEATURES)) + self.branch)
-            context = Context(self.tokens(condition.label).flatten(0, 1), plain=1)
-            raw = self.unet(torch.cat(walkers), embedding.flatten(0, 1), context, between=self._exchange)
-            return torch.cat(raw.chunk(len(self.branch))[:2], 1)
-
-        return precondition(network, SIGMA_DATA)(x, sigma)
+        behind = condition.background + sigma.reshape(-1, 1, 1, 1) * condition.noise
+        walkers = [*x.chunk(2, 1), behind][: len(self.plain)]
+        context = Context(self.tokens(condition.label).flatten(0, 1), plain=1)
+        clean = self.trunk(torch.cat(walkers), sigma.repeat(len(walkers)), context, self._exchange)
+        return torch.cat(clean.chunk(len(walkers))[:2], 1)
 
     def tokens(self, label: Tensor) -> Tensor:
         """Return (walkers, N, T, E): a token of the branch, then those of the class; a background is good."""
@@ -94,7 +111,7 @@ class DualNet(nn.Module):
 
     def _exchange(self, place: int, x: Tensor) -> Tensor:
         """Let the walkers' features at a place, one walker after another, speak to each other."""
-        features = list(x.chunk(len(self.branch)))
+        features = list(x.chunk(len(self.plain)))
         if self.compensate:
             features[0] = self.compensate[place](features[0], features[2])
         pair = torch.stack(features[:2])

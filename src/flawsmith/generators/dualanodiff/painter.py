@@ -17,7 +17,6 @@ from flawsmith.core.registry import unknown
 from flawsmith.core.rng import derive_seed
 from flawsmith.diffusion.guidance import classifier_free
 from flawsmith.diffusion.samplers import SAMPLERS, per_image_noise
-from flawsmith.diffusion.schedules import karras_sigmas
 from flawsmith.generators.dualanodiff.ground import mask_of
 from flawsmith.generators.dualanodiff.laying import laid_on
 from flawsmith.generators.dualanodiff.net import Condition, DualNet
@@ -63,7 +62,8 @@ class DualPainter:
             chunk = patches[start : start + batch]
             photos = torch.cat([self._seen(patch) for patch in chunk])
             pairs = self.draw([patch.label for patch in chunk], [patch.seed for patch in chunk], photos)
-            paintings += [self._painting(*each) for each in zip(chunk, photos, *pairs.chunk(2, 1), strict=True)]
+            seen = self._as_made(photos)
+            paintings += [self._painting(*each) for each in zip(chunk, seen, *pairs.chunk(2, 1), strict=True)]
         return paintings
 
     @torch.inference_mode()
@@ -71,18 +71,29 @@ class DualPainter:
         """Return pictures and their defects alone (N, 2C, H, W), on the CPU, for at most a batch of classes, seeds and
         backgrounds; it is filled up with its last.
         """
-        sampling, count = self.settings.sampling, len(labels)
-        rows = [min(number, count - 1) for number in range(sampling.batch)]
-        shape = (self.net.channels, *self.settings.size_hw)
+        sampling, trunk, rows = self.settings.sampling, self.net.trunk, self._rows(len(labels))
+        background = trunk.enter(photos_NCHW[rows].to(self.device))
+        shape = (background.shape[1], background.shape[2], background.shape[3])
         own, behind = ([derive_seed(seeds[row], name) for row in rows] for name in ("noise", "background noise"))
         noise = per_image_noise(own, (2 * shape[0], *shape[1:]), self.device)
         label = torch.tensor([self.labels.index(labels[row]) for row in rows], device=self.device)
-        asked = Condition(label, photos_NCHW[rows].to(self.device), per_image_noise(behind, shape, self.device)())
+        asked = Condition(label, background, per_image_noise(behind, shape, self.device)())
         nothing = asked.labelled(torch.full_like(label, self.net.nothing))
         denoiser = classifier_free(self._denoiser(asked), self._denoiser(nothing), sampling.guidance)
-        sigmas = karras_sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
+        sigmas = trunk.sigmas(sampling.steps, sampling.sigma_min, sampling.sigma_max)
         done = SAMPLERS[sampling.sampler](denoiser, noise() * float(sigmas[0]), sigmas, noise=noise)
-        return done[:count].clamp(-1, 1).cpu()
+        pictures = torch.cat([trunk.leave(each) for each in done.chunk(2, 1)], 1)
+        return pictures[: len(labels)].clamp(-1, 1).cpu()
+
+    @torch.inference_mode()
+    def _as_made(self, photos_NCHW: Tensor) -> Tensor:
+        """Return photographs as the network would give them back: its pictures differ from these by what it painted."""
+        given = photos_NCHW[self._rows(len(photos_NCHW))].to(self.device)
+        return self.net.trunk.leave(self.net.trunk.enter(given))[: len(photos_NCHW)].cpu()
+
+    def _rows(self, count: int) -> list[int]:
+        """Return the rows of a call of always the same size: a short one repeats its last."""
+        return [min(number, count - 1) for number in range(self.settings.sampling.batch)]
 
     def _denoiser(self, condition: Condition) -> Denoiser:
         def call(x_NCHW: Tensor, sigma_N: Tensor) -> Tensor:

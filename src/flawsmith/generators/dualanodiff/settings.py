@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
 from flawsmith.core.symmetry import Symmetry, check_turns
-from flawsmith.generators.denoising import DrawingSettings, UNetSettings
+from flawsmith.generators.denoising import DrawingSettings, UNetSettings, check_latent_sides
 from flawsmith.training.settings import LoopSettings
 
 
@@ -23,6 +24,9 @@ class DualNetSettings(UNetSettings):
     embedding: int = Field(192, ge=16, description="length of a token, and of the vector that carries the noise level")
     patch: int = Field(4, ge=1, description="pixel (un)shuffle at the network's ends")
     type_tokens: int = Field(4, ge=1, description="tokens that say what: a learnt row per defect class")
+    rank: int = Field(
+        32, ge=1, description="rank of what each branch adds to the attention of `weights` (the paper: 32)"
+    )
 
 
 class DualSamplingSettings(DrawingSettings):
@@ -38,11 +42,17 @@ class DualSamplingSettings(DrawingSettings):
     batch: int = Field(
         4, ge=1, description="images per network call, always filled up: it may change an image's last bits"
     )
+    weights: Path | None = Field(None, description="where the model built on lies now, if it has moved since the fit")
 
 
 class DualAnoDiffSettings(Settings):
     """Everything DualAnoDiff can be told."""
 
+    weights: Path | None = Field(
+        None,
+        description="folder of a latent diffusion model as diffusers saves its pipelines (Stable Diffusion 1 or 2) to "
+        "build on, with sides of 256 to 512; without, the network is learnt on the product alone",
+    )
     size_hw: tuple[int, int] = Field((128, 128), description="height and width of the pictures the network sees")
     symmetry: Symmetry = Field(
         "none", description="views of a picture that are trained on: as it is, mirrored both ways, or all eight"
@@ -65,6 +75,9 @@ class DualAnoDiffSettings(Settings):
 
     @model_validator(mode="after")
     def _size_can_be_halved(self) -> Self:
-        self.net.check_sides("size_hw", *self.size_hw)
+        if self.weights is None:
+            self.net.check_sides("size_hw", *self.size_hw)
+        else:
+            check_latent_sides("size_hw", *self.size_hw)
         check_turns(self.symmetry, self.size_hw)
         return self
