@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -15,10 +15,10 @@ from flawsmith.core.protocols import Learner, Progress
 from flawsmith.core.rng import derive_seed
 from flawsmith.inspectors.settings import LearningSettings
 from flawsmith.training.loop import LoopSettings, PhasedFeed, train
-from flawsmith.training.weights import load_weights, save_net
+from flawsmith.training.weights import fill, load_weights, save_net
 
 SO_FAR = "so_far.safetensors"
-"""The averaged weights at the end of the last whole cycle."""
+"""The weights at the end of the last whole cycle."""
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -30,22 +30,25 @@ def seeded_net(build: Callable[[], Net], seed: int) -> Net:
         return build().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
+class Teacher(Protocol):
+    """Teaches a network for one cycle."""
+
+    def __call__(self, steps: int, place: Path, *, seed: int, progress: Progress) -> None:
+        """Take `steps` steps with everything random drawn from `seed`; `place` is a folder for what is unfinished."""
+        ...
+
+
 @dataclass(frozen=True)
 class Cycles:
-    """Teaches `net` in cycles of `settings.cycle` steps.
-
-    In each the learning rate rises and falls to almost nothing (Loshchilov & Hutter 2017), so the end of any cycle is
-    the end of a complete training. What `feed` draws may differ early and late in a cycle.
-    """
+    """Teaches `net` in cycles of `cycle` steps, each of them a complete training that begins with the one before."""
 
     net: nn.Module
-    learner: Learner
-    feed: PhasedFeed
-    settings: LearningSettings
+    cycle: int
+    teach: Teacher
     seed: int
 
     def advance(self, steps: int, folder: Path, progress: Progress, task: str) -> None:
-        """Train until `steps` steps have been taken in all; the net then holds its averaged weights.
+        """Train until `steps` steps have been taken in all.
 
         As long as `steps` is a multiple of the cycle, many calls give the weights of one, interrupted or not.
         """
@@ -58,20 +61,30 @@ class Cycles:
         if not (folder / SO_FAR).is_file():
             return 0
         weights, card = load_weights(folder / SO_FAR)
-        self.net.load_state_dict(weights)
+        fill(self.net, weights)
         return int(card["steps"])
 
     def _one(self, done: int, steps: int, folder: Path, say: Callable[[int, str], None]) -> int:
         """Train for one cycle, or for what is left, and return how many steps that was."""
-        settings, place = self.settings, folder / f"cycle-{done}"
-        loop = LoopSettings(
-            steps=min(settings.cycle, steps - done), batch=settings.batch, learning_rate=settings.learning_rate
-        )
+        count, place = min(self.cycle, steps - done), folder / f"cycle-{done}"
 
         def relay(task: str, step: int, total: int, note: str = "") -> None:
             say(done + step, note)
 
-        seed = derive_seed(self.seed, "cycle", done)
-        train(self.net, self.learner, self.feed, loop, place, seed=seed, progress=relay)
+        self.teach(count, place, seed=derive_seed(self.seed, "cycle", done), progress=relay)
         shutil.rmtree(place, ignore_errors=True)
-        return loop.steps
+        return count
+
+
+def looped(net: nn.Module, learner: Learner, feed: PhasedFeed, settings: LearningSettings, seed: int) -> Cycles:
+    """Return the cycles in which our own loop teaches `net`, which then holds its averaged weights.
+
+    In each the learning rate rises and falls to almost nothing (Loshchilov & Hutter 2017), so the end of any cycle is
+    the end of a complete training. What `feed` draws may differ early and late in a cycle.
+    """
+
+    def teach(steps: int, place: Path, *, seed: int, progress: Progress) -> None:
+        loop = LoopSettings(steps=steps, batch=settings.batch, learning_rate=settings.learning_rate)
+        train(net, learner, feed, loop, place, seed=seed, progress=progress)
+
+    return Cycles(net, settings.cycle, teach, seed)

@@ -48,10 +48,10 @@ class InspectorFamily(Protocol):
 
 @runtime_checkable
 class Demanding(Protocol):
-    """A family that needs a package beyond the plain installation."""
+    """A family that needs a package beyond the plain installation, or a file."""
 
-    def check_needs(self) -> None:
-        """Raise SettingsError, saying what to install, where it is missing."""
+    def check_needs(self, settings: Any) -> None:
+        """Raise SettingsError, saying what to install or to give, where something is missing for these settings."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What every inspector that is a network can be told about its training."""
+"""What inspectors that are networks can be told about their training."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from flawsmith.core.settings import Settings
 from flawsmith.core.symmetry import Symmetry
 
 
-class LearningSettings(Settings):
-    """Steps, batches, and how training pictures are varied."""
+class PictureSettings(Settings):
+    """Steps, batches, and how training pictures are drawn and varied."""
 
     batch: int = Field(16, ge=2, description="pictures per step, half of them free of defects")
     steps: int = Field(4000, ge=1, description="not used in a proof, which sets the steps itself (proof.steps)")
-    cycle: int = Field(1000, ge=1, description="steps in which the learning rate rises and falls once")
-    learning_rate: float = Field(1e-3, gt=0, description="the highest of each cycle")
+    cycle: int = Field(
+        1000, ge=1, description="steps after which a training is complete; more of them begin with its weights"
+    )
     synthetic_share: float = Field(0.25, ge=0, le=1, description="share of the defects in a batch that is synthetic")
     real_last: float = Field(
         0.3,
@@ -43,3 +44,18 @@ class LearningSettings(Settings):
         [0.5, 0.5, 0.0, 0.0]
         """
         return min(1.0, self.synthetic_share / (1 - self.real_last)) if done < 1 - self.real_last else 0.0
+
+
+class LearningSettings(PictureSettings):
+    """The same, for a network that our own loop teaches."""
+
+    cycle: int = Field(1000, ge=1, description="steps in which the learning rate rises and falls once")
+    learning_rate: float = Field(1e-3, gt=0, description="the highest of each cycle")
+
+
+class FrameSettings(PictureSettings):
+    """The same, for a network that sees whole images."""
+
+    size: int = Field(
+        128, ge=16, description="side of the square that a whole image is brought to; its edge fills what is left over"
+    )

@@ -14,10 +14,9 @@ from flawsmith.core.files import read_json, write_json
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
 from flawsmith.core.registry import unknown
-from flawsmith.inspectors import INSPECTORS
-from flawsmith.inspectors.registry import Demanding
 from flawsmith.proof import statistics
 from flawsmith.proof.arms import Arm
+from flawsmith.proof.asked import check_inspector
 from flawsmith.proof.numbers import class_tables, plain
 from flawsmith.proof.plan import Plan, unit_folder
 from flawsmith.proof.plateau import has_plateaued
@@ -107,23 +106,12 @@ def check_arms(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
             raise SettingsError(f"{name}: {unknown('arm', wanted, arms)}")
     if candidate_of(arms, settings) == settings.base:
         raise SettingsError(f"candidate and base are both {settings.base!r}: name another candidate")
-    _check_inspector(arms, settings)
+    for arm in arms.values():
+        check_inspector(settings, arm.options)
     if settings.min_steps > settings.max_steps:
         raise SettingsError(f"min_steps {settings.min_steps} is above max_steps {settings.max_steps}")
     if not arms[settings.base].real_defects:
         raise SettingsError(f"the base arm {settings.base!r} learns from no real defect: name another one")
-
-
-def _check_inspector(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
-    if settings.inspector not in INSPECTORS:
-        raise SettingsError(unknown("inspector", settings.inspector, INSPECTORS))
-    family = INSPECTORS[settings.inspector]
-    if isinstance(family, Demanding):
-        family.check_needs()
-    model = family.settings
-    for name in (*settings.inspector_options, *(name for arm in arms.values() for name in arm.options)):
-        if name not in model.model_fields:
-            raise SettingsError(unknown("inspector option", name, model.model_fields))
 
 
 def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSettings) -> str:

@@ -85,12 +85,14 @@ def begun(data: str | Path, out: Path, settings: RunSettings, progress: Progress
 
 
 def check_choices(settings: RunSettings) -> None:
-    """Raise SettingsError for a generator, control, format, inspector or gate that does not exist."""
+    """Raise SettingsError for a generator, control, format, inspector or gate that is not there."""
     from flawsmith.data.writers import WRITERS
     from flawsmith.filtering.gates import GATES
     from flawsmith.filtering.settings import SET_GATES
     from flawsmith.generators.catalogue import GENERATORS
+    from flawsmith.proof.asked import check_inspector
 
+    check_inspector(settings.proof)
     chosen: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("generator", (settings.generator, *settings.controls), GENERATORS),
         ("format", settings.export.formats, WRITERS),

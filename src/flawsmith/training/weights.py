@@ -45,3 +45,14 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if text is None:
         raise StageError(f"{path} holds tensors but no flawsmith configuration: give weights written by flawsmith")
     return tensors, dict(json.loads(text))
+
+
+def fill(net: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put what `save_net` wrote back into a network like the one it was written from.
+
+    Raises StageError where they are the tensors of another network.
+    """
+    wanted = learnt_tensors(net).keys()
+    if odd := sorted(wanted ^ tensors.keys()):
+        raise StageError(f"{len(odd)} tensors are missing or too many ({', '.join(odd[:5])}): made by another network?")
+    net.load_state_dict(dict(tensors), strict=False)  # the second names of shared tensors are not among them

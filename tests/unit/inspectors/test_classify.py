@@ -10,10 +10,10 @@ from flawsmith.core.errors import SettingsError, StageError, TrainingError
 from flawsmith.core.records import GOOD, Entry, MaskFile
 from flawsmith.data.loading import load_sample
 from flawsmith.inspectors import INSPECTORS
-from flawsmith.inspectors.classify.bank import FrameBank
 from flawsmith.inspectors.classify.fit import ClassifyCourse
-from flawsmith.inspectors.classify.frames import framed, framed_mask
 from flawsmith.inspectors.classify.settings import SmallClassifySettings
+from flawsmith.inspectors.frame_bank import FrameBank
+from flawsmith.inspectors.frames import framed, framed_mask
 
 TINY = SmallClassifySettings(size=32, width=8, stages=2, batch=8, steps=60, cycle=10, learning_rate=5e-3)
 STILL = TINY.model_copy(update={"brightness": 0.0, "contrast": 0.0})

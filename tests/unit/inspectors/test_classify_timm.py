@@ -4,9 +4,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from flawsmith.core.errors import DataError, SettingsError
+from flawsmith.core.errors import SettingsError
 from flawsmith.inspectors import INSPECTORS
 from flawsmith.inspectors.classify.backbone import Backbone
+from flawsmith.inspectors.timm_nets import begin_with, timm_net
 
 timm = pytest.importorskip("timm", reason="timm is not installed: pip install 'flawsmith[timm]'")
 
@@ -35,7 +36,7 @@ def test_weights_of_a_file_are_begun_with_and_said(plates, weights, tmp_path):
     assert inspector.card.begun == news[0][3]
     assert course(plates).card.begun == f"{NAME} from scratch"
     net = Backbone(NAME, 2)
-    net.begin_with(weights)
+    begin_with(net.body, weights)
     given = timm.create_model(NAME, pretrained=False)
     given.load_state_dict(load_file(weights))
     x = torch.rand(1, 3, 32, 32) * 2 - 1
@@ -48,14 +49,14 @@ def test_a_pth_file_serves_as_well(weights, tmp_path):
     state = timm.create_model(NAME, pretrained=False).state_dict()
     torch.save({"state_dict": {f"module.{name}": each for name, each in state.items()}}, tmp_path / "tiny.pth")
     net = Backbone(NAME, 3)
-    net.begin_with(tmp_path / "tiny.pth")
+    begin_with(net.body, tmp_path / "tiny.pth")
     assert torch.equal(net.body.state_dict()["conv1.0.weight"], state["conv1.0.weight"])
 
 
 def test_weights_of_another_model_are_refused(tmp_path):
     save_file(timm.create_model("test_convnext", pretrained=False).state_dict(), tmp_path / "other.safetensors")
     with pytest.raises(SettingsError, match=r"missing, unknown or of another shape"):
-        Backbone(NAME, 2).begin_with(tmp_path / "other.safetensors")
+        begin_with(timm_net(NAME), tmp_path / "other.safetensors")
 
 
 def test_an_unknown_backbone_is_refused():
@@ -64,5 +65,5 @@ def test_an_unknown_backbone_is_refused():
 
 
 def test_weights_that_are_not_there_are_refused(plates, tmp_path):
-    with pytest.raises(DataError, match="no weights at"):
+    with pytest.raises(SettingsError, match="no weights at"):
         course(plates, weights=tmp_path / "none.safetensors").advance(1, tmp_path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flawsmith.core.records import Catalog
 from flawsmith.inspectors.classify.needs import check_timm
 from flawsmith.inspectors.classify.settings import SmallClassifySettings, TimmClassifySettings
+from flawsmith.inspectors.needs import check_weights
 from flawsmith.inspectors.registry import INSPECTORS
 
 if TYPE_CHECKING:
@@ -21,10 +22,12 @@ class ClassifyFamily:
     def __init__(self, settings: type[SmallClassifySettings] | type[TimmClassifySettings]) -> None:
         self.settings = settings
 
-    def check_needs(self) -> None:
-        """Raise SettingsError where a package is missing."""
-        if self.settings is TimmClassifySettings:
+    def check_needs(self, settings: SmallClassifySettings | TimmClassifySettings) -> None:
+        """Raise SettingsError where timm or the file of weights is missing."""
+        if isinstance(settings, TimmClassifySettings):
             check_timm()
+            if settings.weights is not None:
+                check_weights(settings.weights)
 
     def course(
         self,
@@ -37,7 +40,7 @@ class ClassifyFamily:
         """Prepare a training: find the classes, look at how the images are stored."""
         from flawsmith.inspectors.classify.fit import ClassifyCourse  # torch only when it is needed
 
-        self.check_needs()
+        self.check_needs(settings)
         return ClassifyCourse(real, synthetic, settings, seed=seed)
 
     def load(self, folder: Path) -> Classifier:

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
 from flawsmith.inspectors.classify.backbone import Backbone
-from flawsmith.inspectors.classify.bank import FrameBank
 from flawsmith.inspectors.classify.inspector import Card, Classifier, build
 from flawsmith.inspectors.classify.settings import SmallClassifySettings, TimmClassifySettings
-from flawsmith.inspectors.cycles import Cycles, seeded_net
-from flawsmith.nets.foreign import weights_sha256
+from flawsmith.inspectors.cycles import looped, seeded_net
+from flawsmith.inspectors.frame_bank import FrameBank
+from flawsmith.inspectors.timm_nets import begin_with, said_of
 
 
 class ClassifyLearner:
@@ -58,14 +58,14 @@ class ClassifyCourse:
         """Train until `steps` steps have been taken in all, and return the inspector with its averaged weights."""
         net = seeded_net(self._fresh, self.seed)
         progress(task, 0, steps, self.card.begun)
-        cycles = Cycles(net, ClassifyLearner(net), self.bank, self.settings, self.seed)
+        cycles = looped(net, ClassifyLearner(net), self.bank, self.settings, self.seed)
         cycles.advance(steps, folder, progress, task)
         return Classifier(net, self.card)
 
     def _fresh(self) -> nn.Module:
         net = build(self.card.shape)
         if isinstance(self.settings, TimmClassifySettings) and self.settings.weights and isinstance(net, Backbone):
-            net.begin_with(self.settings.weights)
+            begin_with(net.body, self.settings.weights)
         return net
 
 
@@ -82,4 +82,4 @@ def begun_with(settings: SmallClassifySettings | TimmClassifySettings) -> str:
         return "from scratch"
     if settings.weights is None:
         return f"{settings.backbone} from scratch"
-    return f"{settings.backbone} from {settings.weights.name} (sha256 {weights_sha256(settings.weights)})"
+    return said_of(settings.backbone, settings.weights)

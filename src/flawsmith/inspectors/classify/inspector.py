@@ -14,8 +14,8 @@ from torch import nn
 
 from flawsmith.core.records import Findings, Image
 from flawsmith.inspectors.classify.backbone import Backbone
-from flawsmith.inspectors.classify.frames import squared
 from flawsmith.inspectors.classify.net import SmallNet
+from flawsmith.inspectors.frames import squared
 from flawsmith.training.device import autocast_for, pick_device
 from flawsmith.training.feed import to_tensor
 from flawsmith.training.weights import load_weights, save_net

@@ -6,15 +6,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from flawsmith.inspectors.settings import LearningSettings
+from flawsmith.inspectors.settings import FrameSettings, LearningSettings
 
 
-class ClassifySettings(LearningSettings):
+class ClassifySettings(FrameSettings, LearningSettings):
     """What every classifier can be told."""
-
-    size: int = Field(
-        128, ge=16, description="side of the square that a whole image is brought to; its edge fills what is left over"
-    )
 
 
 class SmallClassifySettings(ClassifySettings):

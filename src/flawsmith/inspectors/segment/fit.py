@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
-from flawsmith.inspectors.cycles import Cycles, seeded_net
+from flawsmith.inspectors.cycles import looped, seeded_net
 from flawsmith.inspectors.segment.crops import CropBank
 from flawsmith.inspectors.segment.inspector import Segmenter
 from flawsmith.inspectors.segment.net import SegmentNet, focal_loss
@@ -48,5 +48,5 @@ class SegmentCourse:
         """Train until `steps` steps have been taken in all, and return the inspector with its averaged weights."""
         net = seeded_net(lambda: SegmentNet(**self.shape), self.seed)
         learner = SegmentLearner(net, self.settings.focal_gamma)
-        Cycles(net, learner, self.bank, self.settings, self.seed).advance(steps, folder, progress, task)
+        looped(net, learner, self.bank, self.settings, self.seed).advance(steps, folder, progress, task)
         return Segmenter(net, self.shape, self.settings.pool)

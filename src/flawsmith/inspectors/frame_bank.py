@@ -14,22 +14,23 @@ from flawsmith.core.records import GOOD, Catalog, Entry
 from flawsmith.core.symmetry import draw_view
 from flawsmith.data.image_io import image_head
 from flawsmith.inspectors.augment import augmented, relight
-from flawsmith.inspectors.classify.frames import framed, framed_mask
-from flawsmith.inspectors.classify.settings import ClassifySettings
 from flawsmith.inspectors.draws import draw_any, draw_defect
+from flawsmith.inspectors.frames import framed, framed_mask
 from flawsmith.inspectors.plates import ImageStore, Plate, read_plate
+from flawsmith.inspectors.settings import FrameSettings
 from flawsmith.training.feeding import Feed
 
 
 class FrameBank:
-    """Draws batches {"image": (N, C, S, S) in [-1, 1], "target": (N,) numbers in `classes`} from a generator alone.
+    """Draws batches {"image": (N, C, S, S) in [-1, 1], "target": (N,) numbers in `classes`, "mask": (N, S, S) of 0 and
+    1} from a generator alone.
 
     `classes` are good and then the defect classes in alphabetical order; the channels are those of the images, but not
     fewer than `least_channels`.
     """
 
     def __init__(
-        self, real: Catalog, synthetic: Catalog | None, settings: ClassifySettings, least_channels: int = 1
+        self, real: Catalog, synthetic: Catalog | None, settings: FrameSettings, least_channels: int = 1
     ) -> None:
         self.settings = settings
         self.good = [entry for entry in real if entry.label == GOOD]
@@ -61,7 +62,7 @@ class FrameBank:
         images, left = augmented(images, marks, settings.augment, rng)
         hidden = marks.flatten(1).any(1) & ~left.flatten(1).any(1)
         targets = torch.tensor([self.classes.index(entry.label) for entry in drawn])
-        return {"image": images, "target": torch.where(hidden, 0, targets)}
+        return {"image": images, "target": torch.where(hidden, 0, targets), "mask": left}
 
     def _check(self) -> None:
         if not self.good:
