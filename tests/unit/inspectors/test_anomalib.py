@@ -1,5 +1,7 @@
 """anomalib's detectors through its own package: weights of a tiny backbone are made here, nothing is downloaded."""
 
+import signal
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -64,10 +66,12 @@ def test_a_round_that_was_killed_begins_again_to_the_same_end(plates, tmp_path):
 
     def kill(task, done, total, note=""):
         if done == 3:
-            raise InterruptedError
+            raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedError):
+    ears = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
         SIMPLE.course(real, None, settings, seed=3).advance(4, tmp_path / "killed", progress=kill)
+    assert signal.getsignal(signal.SIGINT) is ears
     torch.manual_seed(1)
     again = SIMPLE.course(real, None, settings, seed=3).advance(4, tmp_path / "killed")
     ours, theirs = looked_at(whole, real), looked_at(again, real)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ def fit(model: AnomalibModule, data: Dataset[ImageBatch], folder: Path, progress
         callbacks=[_Watch(progress)],
         **limits,
     )
-    with _quiet():
+    with _quiet(), _interruptible():
         engine.fit(model, train_dataloaders=DataLoader(data, batch_size=None))
 
 
@@ -70,6 +71,19 @@ def _quiet() -> Iterator[None]:
     finally:
         for each, level in zip(loggers, before, strict=True):
             each.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C stay Ctrl-C: Lightning makes it the end of the program, deaf to another one."""
+    usual = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as end:
+        if not isinstance(end.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, usual)
+        raise KeyboardInterrupt from None
 
 
 class Drawn(IterableDataset[ImageBatch]):
