@@ -12,7 +12,7 @@ from flawsmith.core.records import GOOD, Catalog, Patch
 from flawsmith.core.settings import validated
 from flawsmith.diffusion.inpainting import region_of
 from flawsmith.generators.dualanodiff.building import build_net
-from flawsmith.generators.dualanodiff.family import DUALANODIFF, GALLERY
+from flawsmith.generators.dualanodiff.family import DUALANODIFF, GALLERY, WEIGHTS
 from flawsmith.generators.dualanodiff.ground import Ground, alone, choose_ground, mask_of
 from flawsmith.generators.dualanodiff.laying import NEAR_PX, laid_on
 from flawsmith.generators.dualanodiff.learner import DualLearner
@@ -21,6 +21,7 @@ from flawsmith.generators.dualanodiff.painter import DualPainter
 from flawsmith.generators.dualanodiff.pairs import PairBank, behind
 from flawsmith.generators.dualanodiff.settings import DualAnoDiffSettings
 from flawsmith.generators.gallery import Gallery, Hung
+from flawsmith.training.weights import save_net
 
 SIDE = 16
 TINY = {
@@ -286,6 +287,12 @@ def test_a_fit_stopped_on_its_way_ends_with_the_same_files(world, tmp_path, monk
     (stopped / GALLERY).write_bytes(pixels)
     with pytest.raises(StageError, match="not of the same fit"):
         DUALANODIFF.load(stopped)
+
+
+def test_weights_of_another_version_are_refused(tmp_path):
+    save_net(tmp_path / WEIGHTS, torch.nn.Linear(1, 1), {"channels": 1, "labels": ["dark"]})
+    with pytest.raises(StageError, match="another version.*fit it again"):
+        DUALANODIFF.load(tmp_path)
 
 
 def test_without_good_pictures_there_is_nothing_to_learn_backgrounds_from(world, tmp_path):

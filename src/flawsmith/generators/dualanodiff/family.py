@@ -68,11 +68,13 @@ class DualAnoDiffFamily:
         among them.
         """
         tensors, config = load_weights(folder / WEIGHTS)
+        if "base" not in config:
+            raise StageError(f"{folder / WEIGHTS} is of another version of this generator: fit it again")
         gallery = Gallery.load(folder / GALLERY)
         if sha256_file(folder / GALLERY) != config["gallery"]:
             raise StageError(f"{folder / GALLERY} is not of the same fit as {WEIGHTS}: fit the generator again")
         wished = sampling or DualSamplingSettings()
-        base = borrowed(folder, config.get("base"), wished.weights)
+        base = borrowed(folder, config["base"], wished.weights)
         chosen: Mapping[str, Any] = {**config["settings"], "weights": base, "sampling": wished}
         settings, labels = DualAnoDiffSettings.model_validate(chosen), tuple(config["labels"])
         ground = Ground(tuple(config["ground"]["colour"]), config["ground"]["faint"])
