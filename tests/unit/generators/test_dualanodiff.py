@@ -291,7 +291,7 @@ def test_a_fit_stopped_on_its_way_ends_with_the_same_files(world, tmp_path, monk
 
 def test_weights_of_another_version_are_refused(tmp_path):
     save_net(tmp_path / WEIGHTS, torch.nn.Linear(1, 1), {"channels": 1, "labels": ["dark"]})
-    with pytest.raises(StageError, match="another version.*fit it again"):
+    with pytest.raises(StageError, match="another version"):
         DUALANODIFF.load(tmp_path)
 
 
