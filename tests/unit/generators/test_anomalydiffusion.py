@@ -211,8 +211,8 @@ def test_good_removes_and_an_unknown_class_is_refused():
 
 
 def test_a_side_that_cannot_be_halved_is_refused():
-    with pytest.raises(SettingsError, match="multiple of 4"):
-        told(side=34)
+    with pytest.raises(SettingsError, match="multiple of 2"):
+        told(side=33)
 
 
 @pytest.fixture(scope="module")

@@ -227,8 +227,8 @@ def test_chunks_are_always_of_one_size():
 
 
 def test_impossible_settings_are_refused():
-    with pytest.raises(SettingsError, match="multiple of 4"):
-        told(side=34)
+    with pytest.raises(SettingsError, match="multiple of 2"):
+        told(side=33)
     with pytest.raises(SettingsError, match="above sigma_min"):
         told(sampling={"sigma_max": 0.01})
 
