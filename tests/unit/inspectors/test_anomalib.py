@@ -1,6 +1,7 @@
 """anomalib's detectors through its own package: weights of a tiny backbone are made here, nothing is downloaded."""
 
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -44,6 +45,22 @@ def test_supersimplenet_learns_from_labelled_defects(plates, tmp_path):
         for scores, mask in zip(findings.pixel_scores[6:], masks, strict=True)
     ]
     assert sum(inside for inside, _ in marked) > sum(outside for _, outside in marked)
+
+
+def test_synthetic_defects_change_what_supersimplenet_learns(plates, tmp_path):
+    real, synthetic, settings = plates(good=2, dent=2), plates(dent=3), SIMPLE.settings(**SMALL)
+    with_them = SIMPLE.course(real, synthetic, settings, seed=0).advance(2, tmp_path / "with")
+    without = SIMPLE.course(real, None, settings, seed=0).advance(2, tmp_path / "without")
+    assert (looked_at(with_them, real).image_scores != looked_at(without, real).image_scores).any()
+
+
+def test_defects_without_a_mask_are_left_out(plates, tmp_path):
+    real, dents = plates(good=2, dent=2), plates(dent=2)
+    bare = real.with_entries([*real, *(replace(entry, id=f"bare/{entry.id}", masks=()) for entry in dents)])
+    ours, theirs = (SIMPLE.course(each, None, SIMPLE.settings(**SMALL), seed=0) for each in (real, bare))
+    assert ours.bank.real == theirs.bank.real
+    with pytest.raises(TrainingError, match="no defective image"):
+        SIMPLE.course(bare.with_entries(bare.entries[:2] + bare.entries[4:]), None, SIMPLE.settings(**SMALL), seed=0)
 
 
 @pytest.mark.parametrize("name", ["patchcore", "padim"])
