@@ -60,7 +60,7 @@ def compared() -> list[str]:
     """Return a table of all generators per data set, those of the best pixel AP first."""
     path = RESULTS / "generators.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    lines = []
+    lines = [] if rows else ["Not measured yet.", ""]
     for dataset in sorted({row["dataset"] for row in rows}):
         mine = [row for row in rows if row["dataset"] == dataset]
         first = mine[0]
