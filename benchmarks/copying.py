@@ -1,9 +1,9 @@
-"""What the gate against copies says of a generator that learns three pictures by heart.
+"""Whether a generator learns three pictures by heart, and what the gate against copies says of it.
 
     python benchmarks/copying.py --run runs/magnetic_tile --label Blowhole
 
-Needs a run that is split. The local generator learns three training defects of one class, each of another group, for so
-long that it copies: no mirrored views, no change of contrast, shapes as they are, painted from noise. States of its
+Needs a run that is split. The local generator is given every reason to copy three training defects of one class, each
+of another group: no mirrored views, no change of contrast, shapes as they are, painted from noise. States of its
 training are kept; each paints the same orders. Rows go to `results/copying.jsonl`: likeness of its defects to the three
 it learnt (median), to as many of other groups it never saw, the limit measured on the three, and the share caught.
 Stays the first no higher than the second, nothing was copied.
@@ -60,6 +60,10 @@ def lesson(train: Catalog, label: str) -> Lesson:
     heart = list(alone.values())[:LEARNT]
     seen = {entry.group for entry in heart}
     unseen = [entry for entry in train.labelled(label) if entry.group not in seen and entry.masks]
+    if min(len(heart), len(unseen)) < LEARNT:
+        raise SystemExit(
+            f"{label}: {len(heart)} groups to learn from, {len(unseen)} images of others: needs {LEARNT} each"
+        )
     return Lesson(heart, list(train.labelled(GOOD))[:GOODS], unseen)
 
 

@@ -4,7 +4,8 @@
 
 Give runs of one data set and split whose generator was fitted with another seed, or for another number of steps. Rows,
 one per run, go to `results/fits.jsonl`: the steps, pixel AP of every arm, and the difference to real images alone with
-its interval, which knows the test's groups and the inspector's seeds, but not the generator's.
+its interval, which knows the test's groups and the inspector's seeds, but not the generator's. The commit of a row is
+that of the code that read the runs.
 """
 
 from __future__ import annotations

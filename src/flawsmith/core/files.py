@@ -71,3 +71,8 @@ def sha256_tree(folder: Path, skip: tuple[str, ...] = ()) -> dict[str, str]:
     """Return the SHA-256 of every file under `folder` by its relative POSIX path, but for names in `skip`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in skip)
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
+def sha256_path(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of all files of a folder."""
+    return sha256_json(sha256_tree(path)) if path.is_dir() else sha256_file(path)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
+
+
+def no_multiple(name: str, sides: Sequence[int], step: int) -> str | None:
+    """Return what is wrong with a setting's sides, not all of which are multiples of `step`; None where they are."""
+    if all(side >= step and side % step == 0 for side in sides):
+        return None
+    return f"{name} {sides[0] if len(sides) == 1 else tuple(sides)} must be a multiple of {step}"
 
 
 class UNetSettings(Settings):
@@ -25,10 +33,8 @@ class UNetSettings(Settings):
 
     def check_sides(self, name: str, *sides: int) -> None:
         """Raise ValueError, naming the setting, for sides that this network cannot halve often enough."""
-        step = self.patch * 2 ** (len(self.widths) - 1)
-        if any(side < step or side % step for side in sides):
-            given = sides[0] if len(sides) == 1 else sides
-            raise ValueError(f"{name} {given} must be a multiple of {step}: net.patch times 2 per further net.widths")
+        if fault := no_multiple(name, sides, self.patch * 2 ** (len(self.widths) - 1)):
+            raise ValueError(f"{fault}: net.patch times 2 per further net.widths")
 
 
 LATENT = 8
@@ -37,10 +43,9 @@ LATENT = 8
 
 def check_latent_sides(name: str, *sides: int) -> None:
     """Raise ValueError, naming the setting, for sides that the autoencoder of Stable Diffusion cannot shrink."""
-    if any(side % LATENT for side in sides):
-        given = sides[0] if len(sides) == 1 else sides
+    if fault := no_multiple(name, sides, LATENT):
         raise ValueError(
-            f"{name} {given} must be a multiple of {LATENT}, by which the autoencoder in weights shrinks pictures: "
+            f"{fault}, by which the autoencoder in weights shrinks pictures: "
             "Stable Diffusion works best from 256 to 512"
         )
 

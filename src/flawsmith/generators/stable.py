@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from flawsmith.core.errors import SettingsError
 from flawsmith.diffusion.chain import Chain
 from flawsmith.diffusion.schedules import karras_sigmas
+from flawsmith.generators.denoising import no_multiple
 from flawsmith.nets.attention import Context
 from flawsmith.nets.foreign_attention import take_emphasis
 from flawsmith.nets.pipeline import Pipeline
@@ -47,11 +48,10 @@ class Stable(nn.Module):
 
     def check_sides(self, name: str, *sides: int) -> None:
         """Raise SettingsError, naming the setting, for sides of pictures that the autoencoder cannot shrink."""
-        if any(side % self.factor for side in sides):
-            given = sides[0] if len(sides) == 1 else sides
+        if fault := no_multiple(name, sides, self.factor):
             raise SettingsError(
-                f"{name} {given} must be a multiple of {self.factor}, by which the autoencoder in weights shrinks "
-                "pictures; Stable Diffusion was made for sides of 512, and 256 still goes"
+                f"{fault}, by which the autoencoder in weights shrinks pictures; Stable Diffusion was made for sides "
+                "of 512, and 256 still goes"
             )
 
     @torch.no_grad()

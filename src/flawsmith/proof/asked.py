@@ -1,4 +1,4 @@
-"""Is the inspector that is asked for there, with all that it needs?"""
+"""The inspector that is asked for: is it there with all that it needs, and which files are its?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from flawsmith.core.errors import SettingsError
+from flawsmith.core.files import sha256_path
 from flawsmith.core.registry import unknown
-from flawsmith.core.settings import validated
+from flawsmith.core.settings import given_paths, validated
 from flawsmith.inspectors import INSPECTORS
 from flawsmith.inspectors.registry import Demanding
 from flawsmith.proof.settings import ProofSettings
@@ -27,3 +28,13 @@ def check_inspector(settings: ProofSettings, more: Mapping[str, Any] | None = No
     asked = validated(family.settings, options)
     if isinstance(family, Demanding):
         family.check_needs(asked)
+
+
+def given_files(settings: ProofSettings, more: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Return the SHA-256 of every file that the inspector's options name, pretrained weights above all, by option.
+
+    What a file holds decides what is learnt, so one replaced under its old name is noticed. `more` as above.
+    """
+    options = {**settings.inspector_options, **(more or {})}
+    asked = validated(INSPECTORS[settings.inspector].settings, options)
+    return {name: sha256_path(path) for name, path in given_paths(asked).items()}

@@ -17,6 +17,7 @@ from flawsmith.data.loading import catalog_digest
 from flawsmith.data.sealed import open_test
 from flawsmith.proof import leaks
 from flawsmith.proof.arms import Arm
+from flawsmith.proof.asked import given_files
 from flawsmith.proof.plateau import Look, has_plateaued
 from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
@@ -58,6 +59,7 @@ class Plan:
         self.arms, self.settings, self.folder = arms, settings, folder
         self.counts = _counts(test)
         self._digests = [catalog_digest(each) for each in (train, val, test)]
+        self._files = {name: given_files(settings, arm.options) for name, arm in arms.items()}
         self._made = {name: catalog_digest(arm.synthetic) if arm.synthetic else "" for name, arm in arms.items()}
 
     @property
@@ -73,7 +75,8 @@ class Plan:
         settings = self.settings.with_inspector_options({**arm.options, **shared})
         options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
         fewer = [] if arm.groups is None else [arm.groups]
-        token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name], *fewer])
+        files = [self._files[name]] if self._files[name] else []
+        token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name], *fewer, *files])
         return Job(
             arm=name,
             seed=seed,

@@ -40,6 +40,7 @@ def unfiltered_stage(route: Route) -> Manifest:
 def prove_stage(route: Route) -> Manifest:
     """Train inspectors with and without the synthetic images and compare them on the sealed test part."""
     from flawsmith.proof.arms import Arm
+    from flawsmith.proof.asked import given_files
     from flawsmith.proof.prove import prove
     from flawsmith.synthesis.produce import open_synthetic
 
@@ -61,6 +62,7 @@ def prove_stage(route: Route) -> Manifest:
         proof = prove(training_part(route), val, route.folder("split"), arms, settings, out, progress=route.progress)
         return {"verdict": dict(proof.verdict), "arms": len(arms)}
 
-    inputs = {name: route.digest(name) for name in ("split", "generate", "filter", *made)}
+    files = {f"inspector.{name}": found for name, found in given_files(route.settings.proof).items()}
+    inputs = {name: route.digest(name) for name in ("split", "generate", "filter", *made)} | files
     chosen = route.settings.proof.model_dump(mode="json") | ({"arms": sorted(wanted)} if wanted else {})
     return route.do("prove", chosen, inputs, work)

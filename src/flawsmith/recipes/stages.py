@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flawsmith.core.files import read_json, sha256_file, sha256_json, sha256_tree, write_json, write_text
+from flawsmith.core.files import read_json, sha256_path, write_json, write_text
 from flawsmith.core.records import GOOD, Catalog
 from flawsmith.core.settings import given_paths, path_fields
 from flawsmith.core.store import Manifest
@@ -87,7 +87,7 @@ def fit_stage(route: Route) -> Manifest:
     inputs = {"split": route.digest("split")}
     for name, path in given_paths(family).items():  # what the file holds counts, not where it lies
         if not name.startswith("sampling."):
-            inputs[name] = sha256_json(sha256_tree(path)) if path.is_dir() else sha256_file(path)
+            inputs[name] = sha256_path(path)
     return route.do("fit", chosen, inputs, work)
 
 

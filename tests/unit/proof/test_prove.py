@@ -267,6 +267,21 @@ def test_arms_differ_in_what_they_learn_from_and_in_their_options(world, tmp_pat
     assert len({job.token for job in jobs.values()}) == 4
 
 
+def test_weights_replaced_under_their_old_name_are_noticed(world, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    settings = SETTINGS.model_copy(update={"inspector": "classifier", "inspector_options": {"weights": str(weights)}})
+
+    def token():
+        plan = Plan(world["train"], world["val"], world["split_folder"], world["arms"], settings, tmp_path / "plan")
+        return plan.job("real", 0, 8, True).token
+
+    weights.write_bytes(b"one")
+    before = token()
+    assert token() == before
+    weights.write_bytes(b"other")
+    assert token() != before
+
+
 def test_arms_that_cannot_be_are_refused(world, tmp_path):
     world["arms"]["real"] = Arm(options={"augmnt": 1.0})
     with pytest.raises(SettingsError, match="augment"):
