@@ -15,7 +15,8 @@ class Arm:
 
     Every arm learns from the same real good images. `groups` is how many groups of real defects per class it learns
     from, None for all of them. `options` go before those of the proof's settings. `share` is the share of synthetic
-    defects that was chosen for this arm, None the settings'.
+    defects that was chosen for this arm, None the settings'. `further` are more sets of synthetic images, each made as
+    the first was, by a generator fitted anew: the trainings of the arm take turns.
     """
 
     synthetic: Catalog | None = None
@@ -23,3 +24,9 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
     groups: int | None = None
     share: float | None = None
+    further: tuple[Catalog, ...] = ()
+
+    @property
+    def sets(self) -> tuple[Catalog, ...]:
+        """The sets of synthetic images, none where the arm has none."""
+        return () if self.synthetic is None else (self.synthetic, *self.further)

@@ -47,7 +47,7 @@ class Plan:
     ) -> None:
         test = open_test(split_folder)
         _check_test(test)
-        made = [arm.synthetic for arm in arms.values() if arm.synthetic]
+        made = [each for arm in arms.values() for each in arm.sets]
         learnt = {entry.image: entry for catalog in (train, val, *made) for entry in catalog}
         backgrounds = {name: each for catalog in made for name, each in leaks.background_hashes(catalog).items()}
         leaks.check_hashes({**leaks.image_hashes(learnt.values()), **backgrounds}, leaks.image_hashes(test))
@@ -60,7 +60,7 @@ class Plan:
         self.counts = _counts(test)
         self._digests = [catalog_digest(each) for each in (train, val, test)]
         self._files = {name: given_files(settings, arm.options) for name, arm in arms.items()}
-        self._made = {name: catalog_digest(arm.synthetic) if arm.synthetic else "" for name, arm in arms.items()}
+        self._made = {name: [catalog_digest(each) for each in arm.sets] for name, arm in arms.items()}
 
     @property
     def workers(self) -> int:
@@ -76,7 +76,9 @@ class Plan:
         options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
         fewer = [] if arm.groups is None else [arm.groups]
         files = [self._files[name]] if self._files[name] else []
-        token = sha256_json([name, seed, options, arm.real_defects, self._digests, self._made[name], *fewer, *files])
+        turn = seed % len(arm.sets) if arm.sets else 0
+        synthetic, learnt = (arm.sets[turn], self._made[name][turn]) if arm.sets else (None, "")
+        token = sha256_json([name, seed, options, arm.real_defects, self._digests, learnt, *fewer, *files])
         return Job(
             arm=name,
             seed=seed,
@@ -85,7 +87,7 @@ class Plan:
             folder=str(unit_folder(self.folder, name, seed, arm.share)),
             token=token,
             train=real_part(self.train, arm, seed).to_json(),
-            synthetic=arm.synthetic.to_json() if arm.synthetic else None,
+            synthetic=synthetic.to_json() if synthetic else None,
             val=self.val.to_json(),
             split_folder=str(self.split_folder),
             settings=settings.model_dump(mode="json"),

@@ -79,6 +79,7 @@ def prove(
         "steps": steps,
         "plan": planned,
         "test": plan.counts,
+        "sets": {name: len(arm.sets) for name, arm in arms.items()},
         "groups_per_class": curve_groups(arms, settings, train),
         "shares": {
             arm: {"chosen": sweep.chosen, "tried": {f"{share:g}": value for share, value in sweep.tried.items()}}
@@ -110,6 +111,12 @@ def check_arms(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
         check_inspector(settings, arm.options)
     if settings.min_steps > settings.max_steps:
         raise SettingsError(f"min_steps {settings.min_steps} is above max_steps {settings.max_steps}")
+    for name, arm in arms.items():
+        if len(arm.sets) > settings.seeds:
+            raise SettingsError(
+                f"the arm {name!r} has {len(arm.sets)} sets of synthetic images, but only {settings.seeds} trainings "
+                "to learn from them: raise proof.seeds, or give fewer sets"
+            )
     if not arms[settings.base].real_defects:
         raise SettingsError(f"the base arm {settings.base!r} learns from no real defect: name another one")
 
@@ -151,7 +158,7 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
         "arms": table,
         "against_best": best,
         "against_base": others,
-        "verdict": judge(candidate, best, base, _all_converged(trained)),
+        "verdict": judge(candidate, best, base, _all_converged(trained), facts["sets"][candidate]),
         "worth": worth_of(table, draws, facts["groups_per_class"], candidate),
         "curves": {f"{each['arm']}-{each['seed']}": each["curve"] for each in raw},
         "false_alarm_rate": settings.false_alarm_rate,

@@ -152,6 +152,10 @@ class Results(_Part):
     classes: dict[str, ClassTable] = Field(description="by arm; empty where the inspector tells no classes apart")
     curves: dict[str, list[Look]] = Field(description="by arm-seed")
     steps: int
+    sets: dict[str, int] = Field(
+        description="by arm, from how many sets of synthetic images its trainings learnt in turn, each of a generator "
+        "fitted anew: where it is more than one, the intervals know the chance in the generator, too"
+    )
     shares: dict[str, Swept] = Field(description="by arm; empty where `proof.shares` was not asked for")
     plan: Planned
     test: SealedCounts

@@ -42,17 +42,22 @@ def word(against_best: Difference, against_base: Difference) -> Word:
 
 
 def judge(
-    candidate: str, best: Mapping[str, Difference], base: Mapping[str, Difference], converged: bool | None
+    candidate: str,
+    best: Mapping[str, Difference],
+    base: Mapping[str, Difference],
+    converged: bool | None,
+    sets: int = 1,
 ) -> dict[str, Any]:
     """Return the verdict: a word and a sentence per judged metric, and overall.
 
     `best` and `base` hold, per metric that decides, the difference to the best other arm and to the arm without
-    synthetic images. Overall it hurts if either metric is hurt, helps if one is helped and none hurt.
+    synthetic images; `sets` is how many sets of synthetic images the candidate learnt from, each of a generator fitted
+    anew. Overall it hurts if either metric is hurt, helps if one is helped and none hurt.
     """
     metrics = {name: word(best[name], base[name]) for name in best}
     overall = _overall(list(metrics.values()))
     sentences = [_sentence(metrics[name], JUDGED[name], name, best[name], base[name]) for name in best]
-    parts = [_HEADLINE[overall].format(candidate=candidate), *sentences, *_caution(converged)]
+    parts = [_HEADLINE[overall].format(candidate=candidate), *sentences, *_caution(converged), *_one_fit(overall, sets)]
     return {"verdict": overall, "metrics": metrics, "sentence": " ".join(parts), "candidate": candidate}
 
 
@@ -83,6 +88,12 @@ def _sentence(found: Word, about: str, name: str, best: Difference, base: Differ
     title = name.replace("_", " ").replace("ap", "AP").replace("f1", "F1")
     points = f"{100 * shown['mean']:+.1f} points of {title}"
     return f"{claim}: {points}, with 95 % confidence between {100 * shown['low']:+.1f} and {100 * shown['high']:+.1f}."
+
+
+def _one_fit(found: Word, sets: int) -> list[str]:
+    if sets != 1 or found == "no evidence":
+        return []
+    return ["It holds for the images of one fit of the generator: another fit may turn it, which fits=3 would tell."]
 
 
 def _caution(converged: bool | None) -> list[str]:

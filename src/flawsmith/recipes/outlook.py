@@ -106,10 +106,10 @@ def outlook(catalog: Catalog, settings: RunSettings, cores: int) -> Outlook:
 def _work(catalog: Catalog, settings: RunSettings) -> dict[str, float]:
     """Return how often each rate counts."""
     local, proof = settings.local, settings.proof
-    made = sum(quotas(catalog, settings.generate.plan).values())
+    made = settings.fits * sum(quotas(catalog, settings.generate.plan).values())
     arms = 2 + len(settings.controls) + len(settings.arms) + len(proof.fewer_groups)
     return {
-        "fit": local.loop.steps * local.loop.batch / 20 * (local.side / 64) ** 2,
+        "fit": settings.fits * local.loop.steps * local.loop.batch / 20 * (local.side / 64) ** 2,
         "generate": made,
         "controls": made * len(settings.controls),
         "prove": arms * proof.seeds * (proof.steps or proof.max_steps),

@@ -9,6 +9,7 @@ from typing import Any
 from flawsmith.core.store import Manifest
 from flawsmith.data.loading import load_catalog
 from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
+from flawsmith.recipes.refits import all_fits
 from flawsmith.recipes.route import Route, chosen_synthetic, training_part
 
 
@@ -44,25 +45,32 @@ def prove_stage(route: Route) -> Manifest:
     from flawsmith.proof.prove import prove
     from flawsmith.synthesis.produce import open_synthetic
 
-    wanted = route.settings.arms
-    made = [control_stage(route, name).stage for name in route.settings.controls]
-    made += [unfiltered_stage(route).stage] if "unfiltered" in wanted else []
+    wanted, fits = route.settings.arms, all_fits(route)
+    rivals = [f"control_{name}" for name in route.settings.controls]
+    rivals += ["unfiltered"] if "unfiltered" in wanted else []
+    for each in fits:
+        for name in route.settings.controls:
+            control_stage(each, name)
+        if "unfiltered" in wanted:
+            unfiltered_stage(each)
 
     def work(out: Path) -> Mapping[str, Any]:
         arms = {"real": Arm()}
         if "augmented" in wanted:
             arms["real+augmentation"] = Arm(options={"augment": 1.0})
-        for stage in made:
-            arms[f"real+{stage.removeprefix('control_')}"] = Arm(open_synthetic(route.folder(stage)))
+        for stage in rivals:
+            first, *further = (open_synthetic(each.folder(stage)) for each in fits)
+            arms[f"real+{stage.removeprefix('control_')}"] = Arm(first, further=tuple(further))
+        first, *further = (chosen_synthetic(each) for each in fits)
         if "synthetic_only" in wanted:
-            arms["synthetic"] = Arm(chosen_synthetic(route), real_defects=False)
-        arms["real+synthetic"] = Arm(chosen_synthetic(route))
+            arms["synthetic"] = Arm(first, real_defects=False, further=tuple(further))
+        arms["real+synthetic"] = Arm(first, further=tuple(further))
         val = load_catalog(route.folder("split") / "val.json")
         settings = route.settings.proof
         proof = prove(training_part(route), val, route.folder("split"), arms, settings, out, progress=route.progress)
         return {"verdict": dict(proof.verdict), "arms": len(arms)}
 
     files = {f"inspector.{name}": found for name, found in given_files(route.settings.proof).items()}
-    inputs = {name: route.digest(name) for name in ("split", "generate", "filter", *made)} | files
+    inputs = {each.named(name): each.digest(name) for each in fits for name in ("split", "generate", "filter", *rivals)}
     chosen = route.settings.proof.model_dump(mode="json") | ({"arms": sorted(wanted)} if wanted else {})
-    return route.do("prove", chosen, inputs, work)
+    return route.do("prove", chosen, inputs | files, work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,13 @@ def remake(image: str | Path, out: str | Path, run: str | Path | None = None) ->
         raise DataError(f"{image} carries no birth record: it is not an image that flawsmith made")
     birth, label, slot = _birth(image, text)
     folder = Path(run) if run else _run_folder(image)
-    fitted = read_manifest(folder / "fit").settings["generator"] == birth.generator
+    route = Route("", folder, RunSettings(), fit=_fit_of(image, folder))
+    fitted = read_manifest(route.folder("fit")).settings["generator"] == birth.generator
     stage, home = ("generate", "fit") if fitted else (f"control_{birth.generator}", f"control_{birth.generator}")
-    model = folder / home / "model"
-    used = read_manifest(folder / stage).settings
+    model = route.folder(home) / "model"
+    used = read_manifest(route.folder(stage)).settings
     settings = validated(RunSettings, {name: used[name] for name in used if name in RunSettings.model_fields})
-    shop = workshop(Route("", folder, settings), birth.generator, model, judged=fitted)
+    shop = workshop(replace(route, settings=settings), birth.generator, model, judged=fitted)
     if shop.generator.weights_sha256 != birth.weights_sha256:
         raise DataError(f"{image} was made with other weights than those in {model}: give the run that made it")
     (made,) = shop.make([Order(label, slot, 0, birth.seed)])
@@ -72,6 +74,13 @@ def _birth(image: Path, text: str) -> tuple[Birth, str, int]:
 def _drawn(birth: Birth) -> tuple[Any, ...]:
     """Return what a run draws from the seed: on which background which defects, and where."""
     return birth.id, birth.background_id, birth.defects
+
+
+def _fit_of(image: Path, run: Path) -> int:
+    """Return which of a run's fits made an image: by the stage it lies in, the run's own where it lies in none."""
+    stage = image.resolve().relative_to(run.resolve()).parts[0] if run.resolve() in image.resolve().parents else ""
+    number = stage.rpartition("_")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _run_folder(image: Path) -> Path:

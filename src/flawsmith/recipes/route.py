@@ -18,18 +18,31 @@ DEMO = "demo"
 """The word that stands for the built-in demo set where a data folder is expected."""
 
 
+COMMON = ("check", "split", "kit")
+"""Stages that all fits of a run's generator share."""
+
+
 @dataclass(frozen=True)
 class Route:
-    """One run: which data, into which folder, with which settings, told to whom."""
+    """One run: which data, into which folder, with which settings, told to whom.
+
+    `fit` counts the fits of the generator: 0 is the run's own, those after it are made for the proof alone and have
+    their stages in folders of their own, `fit_1` and so on.
+    """
 
     data: str
     out: Path
     settings: RunSettings
     progress: Progress = silent
+    fit: int = 0
+
+    def named(self, stage: str) -> str:
+        """The name of a stage's folder."""
+        return f"{stage}_{self.fit}" if self.fit and stage not in COMMON else stage
 
     def folder(self, stage: str) -> Path:
         """The folder of a stage."""
-        return self.out / stage
+        return self.out / self.named(stage)
 
     def digest(self, stage: str) -> str:
         """Hash of a finished stage's outputs."""
@@ -43,9 +56,9 @@ class Route:
         work: Callable[[Path], Mapping[str, Any]],
     ) -> Manifest:
         """Do a stage once (see `core.store.run_stage`), and say so."""
-        self.progress(stage, 0, 1, "")
+        self.progress(self.named(stage), 0, 1, "")
         manifest = run_stage(stage, self.folder(stage), settings, inputs, work)
-        self.progress(stage, 1, 1, "done")
+        self.progress(self.named(stage), 1, 1, "done")
         return manifest
 
 

@@ -93,6 +93,11 @@ def check_choices(settings: RunSettings) -> None:
     from flawsmith.proof.asked import check_inspector
 
     check_inspector(settings.proof)
+    if settings.fits > settings.proof.seeds:
+        raise SettingsError(
+            f"fits {settings.fits} is above proof.seeds {settings.proof.seeds}: each training of the proof learns from "
+            f"one fit, so set proof.seeds={settings.fits} or more, or fewer fits"
+        )
     chosen: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("generator", (settings.generator, *settings.controls), GENERATORS),
         ("format", settings.export.formats, WRITERS),

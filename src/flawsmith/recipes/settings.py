@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from flawsmith.core.settings import Settings
 from flawsmith.data.coordinates.settings import CaptionSettings
 from flawsmith.data.demo.settings import DemoSettings
@@ -67,6 +69,10 @@ class RunSettings(Settings):
     arms: tuple[Literal["augmented", "unfiltered", "synthetic_only"], ...] = ()
     """Further arms of the proof: real images under standard augmentation; beside the real ones synthetic images that no
     gate has judged; synthetic defects alone."""
+    fits: int = Field(1, ge=1)
+    """How often the generator is fitted and drawn from, each time with seeds of its own. The further fits serve the
+    proof alone: its trainings learn from them in turn, and controls are drawn anew as often, so that the intervals know
+    the chance in the generator. Each costs a fit and a generation."""
     data: DataSettings = DataSettings()
     demo: DemoSettings = DemoSettings()
     captions: CaptionSettings = CaptionSettings()

@@ -267,6 +267,25 @@ def test_arms_differ_in_what_they_learn_from_and_in_their_options(world, tmp_pat
     assert len({job.token for job in jobs.values()}) == 4
 
 
+def test_trainings_take_turns_with_the_sets_of_an_arm(world, tmp_path):
+    first, second = (plates(tmp_path / name, 0, 5, seed, contrast=40) for name, seed in (("one", 4), ("two", 5)))
+    world["arms"]["real+synthetic"] = Arm(first, further=(second,))
+    plan = Plan(world["train"], world["val"], world["split_folder"], world["arms"], SETTINGS, tmp_path / "plan")
+    learnt = [plan.job("real+synthetic", seed, 8, True).synthetic for seed in range(4)]
+    assert learnt == [first.to_json(), second.to_json()] * 2
+    with pytest.raises(SettingsError, match=r"2 sets of synthetic images, but only 1 trainings"):
+        run(world, tmp_path / "proof", SETTINGS.model_copy(update={"seeds": 1}))
+
+
+def test_a_leak_in_a_further_set_is_refused(world, tmp_path):
+    made = world["arms"]["real+synthetic"].synthetic
+    leaked = open_test(world["split_folder"]).entries[0].image
+    copied = made.with_entries([*made, Entry("copy", leaked, GOOD, "x")])
+    world["arms"]["real+synthetic"] = Arm(made, further=(copied,))
+    with pytest.raises(LeakError, match=leaked.name):
+        run(world, tmp_path / "proof")
+
+
 def test_weights_replaced_under_their_old_name_are_noticed(world, tmp_path):
     weights = tmp_path / "weights.safetensors"
     settings = SETTINGS.model_copy(update={"inspector": "classifier", "inspector_options": {"weights": str(weights)}})

@@ -8,10 +8,10 @@ def gap(low, high, other="real+copy_paste"):
     return {"mean": (low + high) / 2, "low": low, "high": high, "other": other}
 
 
-def verdict(pixel_best, image_best, pixel_base, image_base, converged=True):
+def verdict(pixel_best, image_best, pixel_base, image_base, converged=True, sets=3):
     best = {"pixel_ap": gap(*pixel_best), "image_ap": gap(*image_best)}
     base = {"pixel_ap": gap(*pixel_base, "real"), "image_ap": gap(*image_base, "real")}
-    return judge("real+synthetic", best, base, converged)
+    return judge("real+synthetic", best, base, converged, sets)
 
 
 def test_helps_only_when_surely_better_than_the_best_other_arm():
@@ -45,6 +45,12 @@ def test_the_sentence_cautions_about_unfinished_training(converged, words):
     found = verdict((0.02, 0.1), (0, 0.1), (0.02, 0.1), (0, 0.1), converged)["sentence"]
     assert words in found
     assert (found == calm) == (converged is True)
+
+
+@pytest.mark.parametrize(("low", "sets", "said"), [(0.02, 1, True), (0.02, 2, False), (-0.2, 1, False)])
+def test_a_verdict_on_the_images_of_one_fit_says_so(low, sets, said):
+    found = verdict((low, 0.1), (0, 0.1), (0.02, 0.1), (0, 0.1), sets=sets)
+    assert (found["verdict"], "one fit" in found["sentence"]) == ("helps" if low > 0 else "no evidence", said)
 
 
 def test_an_undefined_metric_is_no_evidence():

@@ -10,7 +10,7 @@ from typing import Any
 
 from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
-from flawsmith.proof.report.render import share, titles
+from flawsmith.proof.report.render import fits, share, titles
 from flawsmith.proof.report.templates import templates
 
 _MARKS = re.compile(r"([\\`*\[|]|(?<![^\W_])_|_(?![^\W_]))")
@@ -54,7 +54,7 @@ class CardData:
 
     def controls(self) -> dict[str, Manifest]:
         """Return the manifests of the images that were made for comparison only."""
-        return {name: each for name, each in self.stages.items() if name.startswith("control_") or name == "unfiltered"}
+        return {name: each for name, each in self.stages.items() if name.startswith(("control_", "unfiltered"))}
 
 
 def model_card(data: CardData) -> str:
@@ -74,7 +74,7 @@ def _render(template: str, data: CardData) -> str:
     environment.globals.update(table=table)
     metrics = titles(data.proof["false_alarm_rate"])
     judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
-    return environment.get_template(template).render(data=data, metrics=metrics, judged=judged)
+    return environment.get_template(template).render(data=data, metrics=metrics, judged=judged, fits=fits(data.proof))
 
 
 class Markdown(str):

@@ -26,6 +26,7 @@ def render(data: ReportData) -> str:
         differences=differences(data.proof),
         intervals=intervals(arms),
         judged=judged,
+        fits=fits(data.proof),
         worth_curve=worth_curve(arms, data.proof["groups_per_class"], data.proof["verdict"]["candidate"], judged),
         curves=learning_curves(data.proof["curves"], names),
         quality_map=feature_map(data.quality["map"]) if data.quality and data.quality["map"] else "",
@@ -48,6 +49,11 @@ def titles(false_alarm_rate: float) -> dict[str, str]:
         "accuracy": "accuracy",
         "macro_f1": "macro F1",
     }
+
+
+def fits(proof: Any) -> int:
+    """Return how many fits of the generator the candidate's trainings took turns with."""
+    return int(proof.get("sets", {}).get(proof["verdict"]["candidate"], 1))
 
 
 def differences(proof: Any) -> list[dict[str, Any]]:
