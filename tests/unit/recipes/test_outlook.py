@@ -30,6 +30,13 @@ def catalog(tmp_path):
     return read_catalog(put(tmp_path / "set"))
 
 
+def test_a_further_fit_costs_a_fit_and_a_generation_and_no_training_of_the_proof(catalog):
+    one, two = (outlook(catalog, RunSettings.model_validate({"fits": fits}), 2).seconds for fits in (1, 2))
+    for stage in ("fit", "generate", "controls"):
+        assert two[stage] == pytest.approx([2 * each for each in one[stage]])
+    assert (two["prove"], two["rest"]) == (one["prove"], one["rest"])
+
+
 def test_twice_the_work_takes_twice_as_long_and_twice_the_cores_half(catalog):
     plain = RunSettings.model_validate({"proof": {"steps": 1000}})
     more = RunSettings.model_validate({"proof": {"steps": 2000}, "generate": {"plan": {"per_class": 400}}})
