@@ -58,16 +58,20 @@ def test_an_image_of_a_further_fit_is_made_again(done, tmp_path):
         assert flawsmith.remake(image, tmp_path / "again.png").read_bytes() == image.read_bytes()
 
 
-def test_one_more_fit_keeps_what_is_done(done, tmp_path):
+def test_one_more_fit_keeps_what_is_done(done):
     def written(stage):
         return (done.folder / stage / "manifest.json").stat().st_mtime_ns
 
     stages = ("fit", "generate", "fit_1", "generate_1")
     before = [written(stage) for stage in stages]
-    settings = resolve(RunSettings, None, [*TWO, "fits=3"])
-    more = flawsmith.run("demo", done.folder, settings=settings, until="prove")
+    settings, tasks = resolve(RunSettings, None, [*TWO, "fits=3"]), set()
+    more = flawsmith.run(
+        "demo", done.folder, settings=settings, until="prove", progress=lambda task, *_: tasks.add(task)
+    )
     assert more.results["sets"]["real+synthetic"] == 3
     assert [written(stage) for stage in stages] == before
+    trained = {task.removeprefix("train ") for task in tasks if task.startswith("train ")}
+    assert trained == {"real+copy_paste-2", "real+unfiltered-2", "real+synthetic-2"}, "the others learnt the same"
 
 
 def test_more_fits_than_trainings_are_refused(tmp_path):

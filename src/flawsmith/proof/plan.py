@@ -23,7 +23,7 @@ from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.shares import Sweep, reached, trials
 from flawsmith.proof.subsets import real_part
-from flawsmith.proof.work import CURVE, Job
+from flawsmith.proof.work import CURVE, Job, take_over
 
 PLAN, UNITS = "plan.json", "units"
 NO_RESULT = (
@@ -44,6 +44,7 @@ class Plan:
         arms: Mapping[str, Arm],
         settings: ProofSettings,
         folder: Path,
+        earlier: Path | None = None,
     ) -> None:
         test = open_test(split_folder)
         _check_test(test)
@@ -56,7 +57,7 @@ class Plan:
             synthetic = {entry.image: entry for each in made for entry in each}
             leaks.check_lookalikes((*train, *val), synthetic.values(), test)
         self.train, self.val, self.split_folder = train, val, split_folder
-        self.arms, self.settings, self.folder = arms, settings, folder
+        self.arms, self.settings, self.folder, self.earlier = arms, settings, folder, earlier
         self.counts = _counts(test)
         self._digests = [catalog_digest(each) for each in (train, val, test)]
         self._files = {name: given_files(settings, arm.options) for name, arm in arms.items()}
@@ -93,6 +94,13 @@ class Plan:
             settings=settings.model_dump(mode="json"),
         )
 
+    def run(self, jobs: Sequence[Job], progress: Progress) -> None:
+        """Do jobs; what the earlier proof has finished is copied from there."""
+        if self.earlier:
+            for job in jobs:
+                take_over(job, self.earlier)
+        run_jobs(jobs, self.workers, progress)
+
     def choose_shares(self, steps: int, progress: Progress) -> dict[str, Sweep]:
         """Return what `settings.shares` brought for each arm with synthetic defects; the arms then have the best.
 
@@ -105,7 +113,7 @@ class Plan:
             for name, arms in tried.items()
             for share, arm in arms.items()
         }
-        run_jobs([job for each in jobs.values() for job in each], self.workers, progress)
+        self.run([job for each in jobs.values() for job in each], progress)
         found = {key: reached([read_json(Path(job.folder) / CURVE) for job in each]) for key, each in jobs.items()}
         sweeps = {name: Sweep({share: found[name, share] for share in arms}) for name, arms in tried.items()}
         self.arms = {**self.arms, **{name: tried[name][sweep.chosen] for name, sweep in sweeps.items()}}
@@ -117,22 +125,32 @@ class Plan:
         if settings.steps:
             return settings.steps, {"reason": "set", "curve": []}
         seeds = range(min(settings.plan_seeds, settings.seeds))
-        without = {"workers", "bootstrap", "candidate", "fewer_groups", "synthetic_share", "shares"}
+        without = {
+            "workers",
+            "bootstrap",
+            "candidate",
+            "fewer_groups",
+            "synthetic_share",
+            "shares",
+            "seeds",
+            "plan_seeds",
+        }
         options = settings.model_dump(mode="json", exclude=without)
-        token = sha256_json([self.job(settings.base, 0, 0, False).token, options])
-        path = self.folder / PLAN
-        if path.is_file() and read_json(path)["token"] == token:
-            return int(read_json(path)["steps"]), _without_token(read_json(path))
+        token = sha256_json([self.job(settings.base, 0, 0, False).token, options, len(seeds)])
+        for path in (folder / PLAN for folder in (self.folder, self.earlier) if folder):
+            if path.is_file() and read_json(path)["token"] == token:
+                write_json(self.folder / PLAN, read_json(path))
+                return int(read_json(path)["steps"]), _without_token(read_json(path))
         curve: list[Look] = []
         for steps in _rounds(settings):
             jobs = [self.job(settings.base, seed, steps, False) for seed in seeds]
-            run_jobs(jobs, self.workers, progress)
+            self.run(jobs, progress)
             curve = mean_curve([read_json(Path(job.folder) / CURVE) for job in jobs], steps)
             if steps >= settings.min_steps and has_plateaued(curve, settings.patience, settings.min_gain):
                 break
         converged = has_plateaued(curve, settings.patience, settings.min_gain)
         plan = {"token": token, "steps": steps, "reason": "converged" if converged else "limit", "curve": curve}
-        write_json(path, plan)
+        write_json(self.folder / PLAN, plan)
         return steps, _without_token(plan)
 
 

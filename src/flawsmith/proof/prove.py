@@ -20,7 +20,6 @@ from flawsmith.proof.asked import check_inspector
 from flawsmith.proof.numbers import class_tables, plain
 from flawsmith.proof.plan import Plan, unit_folder
 from flawsmith.proof.plateau import has_plateaued
-from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.schema import SCHEMA_VERSION
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.shares import check_choosable
@@ -58,23 +57,22 @@ def prove(
     folder: Path,
     *,
     progress: Progress = silent,
+    earlier: Path | None = None,
 ) -> Proof:
     """Train every arm with every seed on `train` plus the arm's synthetic images and compare them on the test split.
 
     `arms` maps a name to what that arm learns from; arms on real images alone that learn from `settings.fewer_groups`
-    are added. Called again on the same folder after an
-    interruption, it resumes unit by unit and ends with the same results.json. Raises LeakError if a test image, or
-    another picture of the same part, was used for learning.
+    are added. Called again on the same folder after an interruption, it resumes unit by unit and ends with the same
+    results.json. What was trained on the same data with the same settings in `earlier`, the folder of another proof, is
+    taken from there. Raises LeakError if a test image, or another picture of the same part, was used for learning.
     """
     check_arms(arms, settings)
     check_choosable(val, settings)
     arms = with_fewer(arms, settings, train)
-    plan = Plan(train, val, split_folder, arms, settings, folder)
+    plan = Plan(train, val, split_folder, arms, settings, folder, earlier)
     steps, planned = plan.steps(progress)
     sweeps = plan.choose_shares(steps, progress)
-    run_jobs(
-        [plan.job(arm, seed, steps, True) for arm in arms for seed in range(settings.seeds)], plan.workers, progress
-    )
+    plan.run([plan.job(arm, seed, steps, True) for arm in arms for seed in range(settings.seeds)], progress)
     facts = {
         "steps": steps,
         "plan": planned,

@@ -92,13 +92,25 @@ def run(job: Job, progress: Progress, threads: int = 1) -> None:
         torch.set_num_threads(before)
 
 
-def is_done(job: Job) -> bool:
-    """Whether the unit has been tested, by the same token and after the same steps."""
-    path = Path(job.folder) / RESULT
+def is_done(job: Job, folder: Path | None = None) -> bool:
+    """Whether the unit, or what lies in `folder`, has been tested by the same token and after the same steps."""
+    path = (folder or Path(job.folder)) / RESULT
     if not path.is_file():
         return False
     result = read_json(path)
     return bool(result["token"] == job.token and result["steps"] == job.steps)
+
+
+def take_over(job: Job, proof: Path) -> None:
+    """Copy the unit from an earlier proof's folder if it was finished there as this job would finish it."""
+    folder = Path(job.folder)
+    done = proof / folder.parent.name / folder.name
+    if not is_done(job) and is_done(job, done):
+        beside = folder.with_name(f".{folder.name}.partial")
+        for stale in (beside, folder):
+            shutil.rmtree(stale, ignore_errors=True)
+        shutil.copytree(done, beside)
+        beside.rename(folder)
 
 
 def _run(job: Job, progress: Progress) -> None:

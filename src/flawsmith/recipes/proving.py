@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flawsmith.core.store import Manifest
+from flawsmith.core.errors import StageError
+from flawsmith.core.store import Manifest, verified_manifest
 from flawsmith.data.loading import load_catalog
 from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
 from flawsmith.recipes.refits import all_fits
@@ -66,11 +67,20 @@ def prove_stage(route: Route) -> Manifest:
             arms["synthetic"] = Arm(first, real_defects=False, further=tuple(further))
         arms["real+synthetic"] = Arm(first, further=tuple(further))
         val = load_catalog(route.folder("split") / "val.json")
-        settings = route.settings.proof
-        proof = prove(training_part(route), val, route.folder("split"), arms, settings, out, progress=route.progress)
+        parts, settings = (training_part(route), val, route.folder("split")), route.settings.proof
+        proof = prove(*parts, arms, settings, out, progress=route.progress, earlier=_earlier(route))
         return {"verdict": dict(proof.verdict), "arms": len(arms)}
 
     files = {f"inspector.{name}": found for name, found in given_files(route.settings.proof).items()}
     inputs = {each.named(name): each.digest(name) for each in fits for name in ("split", "generate", "filter", *rivals)}
     chosen = route.settings.proof.model_dump(mode="json") | ({"arms": sorted(wanted)} if wanted else {})
     return route.do("prove", chosen, inputs | files, work)
+
+
+def _earlier(route: Route) -> Path | None:
+    """Return the proof that this run has finished before, with other arms, seeds or fits, unless it was changed."""
+    try:
+        verified_manifest(route.folder("prove"))
+    except StageError:
+        return None
+    return route.folder("prove")

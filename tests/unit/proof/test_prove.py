@@ -277,6 +277,28 @@ def test_trainings_take_turns_with_the_sets_of_an_arm(world, tmp_path):
         run(world, tmp_path / "proof", SETTINGS.model_copy(update={"seeds": 1}))
 
 
+@pytest.mark.parametrize("steps", [8, 0])
+def test_a_wider_proof_trains_only_what_an_earlier_one_has_not(world, tmp_path, steps):
+    asked = SETTINGS.model_copy(update={"steps": steps, "min_steps": 8, "max_steps": 12, "plan_seeds": 1})
+    run(world, tmp_path / "narrow", asked)
+    world["arms"] = {"real": Arm(), "real+augmentation": Arm(options={"augment": 1.0}), **world["arms"]}
+    wider = asked.model_copy(update={"seeds": 3})
+    trained = set()
+    run(world, tmp_path / "wide", wider, earlier=tmp_path / "narrow", progress=lambda task, *_: trained.add(task))
+    news = {"real-2", "real+synthetic-2", "real+augmentation-0", "real+augmentation-1", "real+augmentation-2"}
+    assert trained == {f"train {name}" for name in news}
+    run(world, tmp_path / "anew", wider)
+    assert files_of(tmp_path / "wide") == files_of(tmp_path / "anew")
+
+
+def test_nothing_is_taken_from_a_proof_of_other_images(world, tmp_path):
+    run(world, tmp_path / "narrow")
+    world["arms"]["real+synthetic"] = Arm(plates(tmp_path / "other", 0, 5, 9, contrast=5))
+    trained = set()
+    run(world, tmp_path / "new", earlier=tmp_path / "narrow", progress=lambda task, *_: trained.add(task))
+    assert trained == {"train real+synthetic-0", "train real+synthetic-1"}
+
+
 def test_a_leak_in_a_further_set_is_refused(world, tmp_path):
     made = world["arms"]["real+synthetic"].synthetic
     leaked = open_test(world["split_folder"]).entries[0].image
