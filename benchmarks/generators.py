@@ -80,7 +80,7 @@ def steps_for(name: str, base: Path, seconds: float) -> dict[str, int]:
 def made_by(name: str, data: str, base: Path, out: Path, overrides: list[str], seconds: float) -> dict[str, Any]:
     """Fit a generator, make its images and measure them; return what is known before the proof."""
     if (out / "measured.json").is_file():
-        return dict(read_json(out / "measured.json"))
+        return read_json(out / "measured.json") | compared(read_json(out / "quality" / "quality.json"))
     if not out.is_dir():
         shutil.copytree(base, out)
     steps = steps_for(name, base, seconds)
@@ -93,10 +93,9 @@ def made_by(name: str, data: str, base: Path, out: Path, overrides: list[str], s
         "generate_seconds": round(read_json(out / "generate" / "timing.json")["seconds"], 1),
         "peak_mb": round(peak),
         **gated(out / "generate"),
-        **compared(read_json(out / "quality" / "quality.json")),
     }
     write_json(out / "measured.json", found)
-    return found
+    return found | compared(read_json(out / "quality" / "quality.json"))
 
 
 def gated(folder: Path) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def gated(folder: Path) -> dict[str, Any]:
 def compared(quality: dict[str, Any]) -> dict[str, Any]:
     """Return the distances of the set by the in-domain network, and the background's error."""
     sets = quality["all"]["sets"]["synthetic"] if "all" in quality else {}
-    pictures = [row.get("pictures") or {} for row in quality.get("classes", {}).values()]
+    pictures = [(row.get("pictures") or {}).get("synthetic", {}) for row in quality.get("classes", {}).values()]
     variety = [each["ic_lpips"] for each in pictures if isinstance(each.get("ic_lpips"), float)]
     return {
         **{name: sets.get(name) for name in ("fid", "kid", "kid_error")},
