@@ -18,6 +18,7 @@ TINY = [
     "generate.most_attempts=3",
     "kit.gates.mask_obeyed=0",
     "kit.gates.visible=0",
+    "kit.gates.mask_plausible=0",
     "quality.side=16",
     "quality.widths=[4,8]",
     "quality.steps=4",

@@ -16,6 +16,7 @@ from flawsmith.core.registry import unknown
 from flawsmith.filtering.changes import changed_mask, dilated
 from flawsmith.filtering.copies import likeness, make_templates, similarities
 from flawsmith.filtering.duplicates import likenesses, views
+from flawsmith.filtering.forms import Forms
 from flawsmith.filtering.gates import GATES, Candidate, GateContext, contrast, overlap
 from flawsmith.filtering.settings import PANEL_GATES, GateSettings
 
@@ -28,6 +29,8 @@ MARGIN_PX = 16
 RING_PX = (2, 8)
 """The surroundings whose median stands for the background of a real defect begin and end this far from its mask."""
 ON_OBJECT = 0.8
+NEAR_RANGE = 0.5
+"""Twice the largest area or number of pieces of a real mask, or half the smallest area."""
 ALIKE_BY_CHANCE = 0.995
 MARGIN_SHARE = 0.25
 SAME_DEFECT = 0.9
@@ -105,10 +108,11 @@ def fit_gates(
         for defect in sample.defects:
             pieces.setdefault(defect.label, []).append(_cut_out(sample.image, defect, group, goods[:BARE_PLACES]))
     templates = {label: make_templates([(each.image, each.mask) for each in pieces[label]]) for label in sorted(pieces)}
+    forms = {label: Forms.of(each.mask for each in pieces[label]) for label in templates}
     context = GateContext({}, templates, panel)
     known = groups is not None
     thresholds = {label: _thresholds(pieces[label], label, context, settings, known) for label in templates}
-    return GateContext(thresholds, templates, panel)
+    return GateContext(thresholds, templates, panel, forms)
 
 
 def _thresholds(
@@ -118,6 +122,7 @@ def _thresholds(
     limit = SAME_PHOTOGRAPH if known else SAME_DEFECT
     measures = {
         "mask_obeyed": lambda: _obeyed_by_real(pieces),
+        "mask_plausible": lambda: NEAR_RANGE,
         "visible": lambda: _visibility_of_real(pieces),
         "on_object": lambda: ON_OBJECT,
         "not_a_copy": lambda: 1 - _likeness_of_different(pieces, label, context, limit),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from flawsmith.core.records import Image, Mask
 from flawsmith.core.registry import Registry
 from flawsmith.filtering.changes import changed_mask, difference, dilated, local_noise, reach
 from flawsmith.filtering.copies import Templates, likeness, likeness_as_laid
+from flawsmith.filtering.forms import Forms
 
 if TYPE_CHECKING:
     from flawsmith.filtering.panel import Opinion, Panel
@@ -55,13 +56,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class GateContext:
-    """What the gates know of the training part: thresholds by class and gate, each class's defects, and the networks
-    that judge them, where a gate asks for any. A gate without a threshold is not asked.
+    """What the gates know of the training part: thresholds by class and gate, each class's defects, the networks that
+    judge them, where a gate asks for any, and the range of each class's masks. A gate without a threshold is not asked.
     """
 
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     templates: Mapping[str, Templates] = field(default_factory=dict)
     panel: Panel | None = None
+    forms: Mapping[str, Forms] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write the context as JSON and safetensors."""
@@ -73,7 +75,8 @@ class GateContext:
         with written_whole(folder / "templates.safetensors") as beside:
             save_file(tensors, beside)
         thresholds = {label: dict(each) for label, each in self.thresholds.items()}
-        write_json(folder / "gates.json", {"thresholds": thresholds, "templates": labels})
+        forms = {label: asdict(each) for label, each in self.forms.items()}
+        write_json(folder / "gates.json", {"thresholds": thresholds, "templates": labels, "forms": forms})
         if self.panel is not None:
             self.panel.copy_to(folder / PANEL)
 
@@ -85,11 +88,12 @@ class GateContext:
             label: Templates(*(tensors[f"{number}.{name}"] for name in ("pixels", "masks", "factors")))
             for number, label in enumerate(data["templates"])
         }
+        forms = {label: Forms(**each) for label, each in data.get("forms", {}).items()}
         if not (folder / PANEL).is_dir():
-            return cls(data["thresholds"], templates)
+            return cls(data["thresholds"], templates, forms=forms)
         from flawsmith.filtering.panel import load_panel
 
-        return cls(data["thresholds"], templates, load_panel(folder / PANEL))
+        return cls(data["thresholds"], templates, load_panel(folder / PANEL), forms)
 
 
 Gate = Callable[[Candidate, GateContext], float | None]
@@ -108,6 +112,16 @@ def mask_obeyed(candidate: Candidate, context: GateContext) -> float | None:
         return None
     near = candidate.asked | candidate.mask
     return overlap(candidate.mask, changed_mask(candidate.background, candidate.painted, near))
+
+
+@GATES.register("mask_plausible")
+def mask_plausible(candidate: Candidate, context: GateContext) -> float | None:
+    """Return how near the mask's area and number of pieces lie to those of training defects (0: far, 1: within).
+
+    It applies only where no mask was asked for: what was asked for is the plan's, or the user's wish.
+    """
+    forms = context.forms.get(candidate.label)
+    return None if candidate.asked is not None or forms is None else forms.fit(candidate.mask)
 
 
 @GATES.register("visible")

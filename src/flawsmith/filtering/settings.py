@@ -22,6 +22,8 @@ class GateSettings(Settings):
 
     mask_obeyed: Share | Literal["auto"] = 0.5
     """Overlap (IoU) of the exported mask with the pixels that changed."""
+    mask_plausible: Share | Literal["auto"] = "auto"
+    """How near a mask that was not asked for lies to real ones in its area and its number of pieces."""
     visible: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """Mean change inside the mask, in standard deviations of the background's texture."""
     on_object: Share | Literal["auto"] = "auto"

@@ -45,7 +45,10 @@ def test_every_gate_has_a_setting_and_a_threshold_for_every_class():
 
 
 def test_thresholds_told_are_kept():
-    told = {"mask_obeyed": 0.11, "visible": 7.5, "on_object": 0.22, "not_a_copy": 0.33, "not_a_duplicate": 0.44}
+    told = {
+        **{"mask_obeyed": 0.11, "visible": 7.5, "on_object": 0.22, "not_a_copy": 0.33, "not_a_duplicate": 0.44},
+        "mask_plausible": 0.55,
+    }
     assert fit_gates(pits(), GateSettings(**told)).thresholds == {"pit": told}
 
 

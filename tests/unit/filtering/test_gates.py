@@ -17,8 +17,8 @@ from flawsmith.filtering.gates import Candidate, GateContext, contrast, overlap
 from flawsmith.filtering.settings import PANEL_GATES
 
 HW = (64, 64)
-GATES = {name: ALL_GATES[name] for name in ALL_GATES if name not in PANEL_GATES}
-"""Those that ask networks have a file of tests of their own: test_panel.py."""
+GATES = {name: ALL_GATES[name] for name in ALL_GATES if name not in (*PANEL_GATES, "mask_plausible")}
+"""Those that ask networks, or apply where no mask was asked for, have their own: test_panel.py, test_forms.py."""
 KINDS = [(np.uint8, 1), (np.uint8, 3), (np.uint16, 1), (np.uint16, 3)]
 
 
