@@ -133,6 +133,7 @@ def test_the_networks_gates_run_whole_and_say_score_and_limit(planted, tmp_path)
         low = {gate for gate in ("class_agreed", "realistic") if scores[gate] < limits[gate]}
         assert {reason.split(":")[0] for reason in row["reasons"]} >= low
         assert not (row["accepted"] and low)
+        assert scores.pop("mask_plausible") is None, "a mask was asked for"
         assert all(0 <= scores[gate] <= 1 for gate in scores if gate != "visible")
     assert any(reason.startswith(("class_agreed", "realistic")) for row in rows for reason in row["reasons"])
 
