@@ -15,18 +15,16 @@ An interrupted comparison goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
-from common import append, origin
+from common import append, data_of, origin, settings_of
 
 from flawsmith.apps.cli.progress import Shown
 from flawsmith.core.records import read_jsonl
 from flawsmith.recipes.run import run, run_settings
 
-HERE = Path(__file__).parent
 WHOLE = "everything on"
 VARIANTS = {
     WHOLE: (),
@@ -55,13 +53,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--per-class", type=int, default=20, help="images made")
     asked = parser.parse_args()
-    found = os.environ.get("FLAWSMITH_DATA", HERE.parent.parent / "shared" / "data")
-    data = "demo" if asked.dataset == "demo" else str(Path(found) / asked.dataset)
-    file = HERE / "settings" / f"{asked.dataset}.yaml"
+    data = data_of(asked.dataset)
     steps = [f"anomalydiffusion.loop.steps={asked.steps}", f"anomalydiffusion.token_loop.steps={asked.steps // 2}"]
     same = [*SHARED, *steps, f"generate.plan.per_class={asked.per_class}", *asked.settings]
     base = asked.out / "base"
-    given = run_settings(base, file if file.is_file() else None, same)
+    given = run_settings(base, settings_of(asked.dataset), same)
     rows = []
     with Shown() as progress:
         run(data, base, settings=given, until="split", progress=progress)

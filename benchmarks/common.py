@@ -17,6 +17,18 @@ import psutil
 RESULTS = Path(__file__).parent / "results"
 
 
+def data_of(dataset: str) -> str:
+    """Return where a data set's photographs lie, in FLAWSMITH_DATA (default ../shared/data); `demo` is built in."""
+    found = os.environ.get("FLAWSMITH_DATA", Path(__file__).parents[2] / "shared" / "data")
+    return dataset if dataset == "demo" else str(Path(found) / dataset)
+
+
+def settings_of(dataset: str) -> Path | None:
+    """Return the file of a data set's settings, None where the defaults do."""
+    file = Path(__file__).parent / "settings" / f"{dataset}.yaml"
+    return file if file.is_file() else None
+
+
 def commit() -> str:
     """Return the commit of the code that is measured, marked when the tree is not clean."""
     here = Path(__file__).parent

@@ -15,7 +15,6 @@ An interrupted comparison goes on where it stopped.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import tempfile
 import time
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import append, origin, watched
+from common import append, data_of, origin, settings_of, watched
 
 from flawsmith.core.files import read_json, write_json
 from flawsmith.core.records import read_jsonl
@@ -37,7 +36,6 @@ from flawsmith.recipes.making import family_settings
 from flawsmith.recipes.run import run, run_settings
 from flawsmith.synthesis.produce import open_synthetic
 
-HERE = Path(__file__).parent
 LOOPS = {
     "local": ("loop",),
     "joint": ("loop",),
@@ -153,13 +151,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=900, help="of each training in the proof")
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
-    found = os.environ.get("FLAWSMITH_DATA", HERE.parent.parent / "shared" / "data")
-    data = "demo" if asked.dataset == "demo" else str(Path(found) / asked.dataset)
-    file = HERE / "settings" / f"{asked.dataset}.yaml"
+    data = data_of(asked.dataset)
     proof = [f"proof.steps={asked.steps}", f"proof.check_every={asked.steps}", f"proof.seeds={asked.seeds}"]
     overrides = [*SHARED, *proof, f"generate.plan.per_class={asked.per_class}", *asked.settings]
     base = asked.out / "base"
-    settings = run_settings(base, file if file.is_file() else None, overrides)
+    settings = run_settings(base, settings_of(asked.dataset), overrides)
     run(data, base, settings=settings, until="split")
     measured = {name: made_by(name, data, base, asked.out / name, overrides, asked.seconds) for name in asked.only}
     result = proved(base, asked.out, asked.only, settings)

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, origin
+from common import RESULTS, data_of, origin, settings_of
 
 from flawsmith.apps.cli.progress import Shown
 from flawsmith.core.files import read_json, write_json
@@ -22,7 +21,6 @@ from flawsmith.proof.prove import read_proof
 from flawsmith.proof.statistics import METRICS
 from flawsmith.recipes.run import Run, run, run_settings
 
-HERE = Path(__file__).parent
 SUMMARY = ("arms", "against_best", "against_base", "verdict", "steps", "test", "recall_at_fpr", "false_alarm_rate")
 COLUMNS = (*METRICS, "steps", "seconds")
 
@@ -58,8 +56,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("settings", nargs="*", help="key=value")
     asked = parser.parse_args()
-    data = Path(os.environ.get("FLAWSMITH_DATA", HERE.parent.parent / "shared" / "data")) / asked.dataset
-    settings = run_settings(asked.out, HERE / "settings" / f"{asked.dataset}.yaml", asked.settings)
+    data = data_of(asked.dataset)
+    settings = run_settings(asked.out, settings_of(asked.dataset), asked.settings)
     with Shown() as progress:
         done = run(data, asked.out, settings=settings, progress=progress)
     groups = settings.split.shots or settings.split.method
