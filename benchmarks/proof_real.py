@@ -35,11 +35,11 @@ def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dic
 
 
 def replace(path: Path, new: list[dict[str, Any]]) -> None:
-    """Write rows to a results file; rows of the same data set, budget and inspector give way."""
-    keys = ("dataset", "groups_per_class", "inspector")
+    """Write rows to a results file; rows of the same data set, budget, inspector and study give way."""
+    keys = ("dataset", "groups_per_class", "inspector", "study")
     old = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    taken = {tuple(row[key] for key in keys) for row in new}
-    kept = [row for row in old if tuple(row[key] for key in keys) not in taken]
+    taken = {tuple(row.get(key) for key in keys) for row in new}
+    kept = [row for row in old if tuple(row.get(key) for key in keys) not in taken]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [*kept, *new]))
 

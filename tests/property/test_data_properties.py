@@ -49,8 +49,9 @@ def catalogs(draw):
     st.one_of(st.none(), st.integers(1, 4)),
     st.integers(0, 3),
     st.floats(0.2, 0.8),
+    st.sampled_from(["test", "spare"]),
 )
-def test_a_split_is_a_partition_by_group_within_its_budget(rows, method, shots, seed, test_share):
+def test_a_split_is_a_partition_by_group_within_its_budget(rows, method, shots, seed, test_share, surplus):
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         entries = []
@@ -58,9 +59,11 @@ def test_a_split_is_a_partition_by_group_within_its_budget(rows, method, shots, 
             path = root / f"{id.replace('/', '-')}.png"
             path.write_text(id)
             entries.append(Entry(id, path, label, group))
-        wanted = SplitSettings(method=method, shots=shots, seed=seed, test_share=test_share)
+        plain = SplitSettings(method=method, shots=shots, seed=seed, test_share=test_share)
+        wanted = plain.model_copy(update={"surplus": surplus if shots else "test"})
         try:
-            splits = split(Catalog("any", root, "folder", tuple(entries)), wanted)
+            catalog = Catalog("any", root, "folder", tuple(entries))
+            splits, whole = split(catalog, wanted), split(catalog, plain.model_copy(update={"shots": None}))
         except DataError:
             assume(False)
     parts = list(splits.parts.values())
@@ -75,6 +78,9 @@ def test_a_split_is_a_partition_by_group_within_its_budget(rows, method, shots, 
         assert row["test_groups"] >= 1
         if shots is not None and row["class"] != GOOD:
             assert row["train_groups"] + row["val_groups"] <= shots
+    if splits.spare is not None:
+        assert splits.spare.defect_labels
+        assert set(splits.test) == set(whole.test), "a budget whose surplus is set aside leaves the test as it was"
 
 
 @given(st.lists(st.integers(0, 10**6)))

@@ -9,14 +9,14 @@ from flawsmith.core.errors import DataError, LeakError
 from flawsmith.core.files import read_json
 from flawsmith.core.records import Catalog
 from flawsmith.data.loading import image_sha256, load_catalog
-from flawsmith.data.splits import TEST_FILE, TRAIN_FILE, VAL_FILE
+from flawsmith.data.splits import SPARE_FILE, TEST_FILE, TRAIN_FILE, VAL_FILE
 
 
 def open_test(folder: Path) -> Catalog:
     """Return the test part that `write_splits` sealed in `folder`.
 
-    Raises DataError where the part is missing or a test image has changed since, and LeakError where a training or
-    validation image has the same bytes as a test image, or belongs to the same group.
+    Raises DataError where the part is missing or a test image has changed since, and LeakError where an image of
+    another part has the same bytes as a test image, or belongs to the same group.
     """
     test, sealed = _read(folder / TEST_FILE)
     changed = [entry.id for entry in test if image_sha256(entry) != sealed.get(entry.id)]
@@ -24,7 +24,7 @@ def open_test(folder: Path) -> Catalog:
         raise DataError(f"{len(changed)} test images changed since the split, for example {changed[:3]}: split again")
     names = {digest: id for id, digest in sealed.items()}
     groups = {entry.group for entry in test}
-    for file in (TRAIN_FILE, VAL_FILE):
+    for file in (TRAIN_FILE, VAL_FILE, *([SPARE_FILE] if (folder / SPARE_FILE).is_file() else [])):
         for entry in load_catalog(folder / file):
             if entry.group in groups:
                 raise LeakError(f"{entry.id} of {file} shares the group {entry.group!r} with test images: split again")

@@ -19,8 +19,8 @@ from flawsmith.core.settings import Settings
 from flawsmith.data.loading import identical_files, image_sha256, save_catalog
 from flawsmith.data.natural import natural_key
 
-TRAIN_FILE, VAL_FILE, TEST_FILE = "train.json", "val.json", "sealed/test.json"
-"""Where `write_splits` puts the three parts inside its folder."""
+TRAIN_FILE, VAL_FILE, TEST_FILE, SPARE_FILE = "train.json", "val.json", "sealed/test.json", "spare.json"
+"""Where `write_splits` puts the parts inside its folder."""
 
 
 class SplitSettings(Settings):
@@ -29,7 +29,10 @@ class SplitSettings(Settings):
     method: Literal["grouped", "first_third"] = "grouped"
     """grouped: at random; first_third: the first third of each class by file number is for learning."""
     shots: int | None = Field(default=None, ge=1)
-    """Most groups per defect class to learn from, those for validation included; the surplus is tested on."""
+    """Most groups per defect class to learn from, those for validation included."""
+    surplus: Literal["test", "spare"] = "test"
+    """What becomes of groups that could be learnt from but go beyond `shots`: tested on, or set aside for the proof's
+    arm on all real defects, its ceiling (`arms=[all_real]`). Then the test part is the same for all shots."""
     test_share: float = Field(default=0.5, gt=0, lt=1)
     """Share of each class's groups that is sealed for the test (grouped only)."""
     val_share: float = Field(default=0.2, ge=0, lt=1)
@@ -43,16 +46,18 @@ class SplitSettings(Settings):
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts of a data set."""
+    """The parts of a data set; `spare` is what was set aside, if that was asked for."""
 
     train: Catalog
     val: Catalog
     test: Catalog
+    spare: Catalog | None = None
 
     @property
     def parts(self) -> dict[str, Catalog]:
         """The parts by name."""
-        return {"train": self.train, "val": self.val, "test": self.test}
+        found = {"train": self.train, "val": self.val, "test": self.test}
+        return found if self.spare is None else {**found, "spare": self.spare}
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,9 @@ class _Unit:
         return frozenset(entry.label for entry in self.entries)
 
 
+_SIDES = ("train", "val", "test", "spare")
 _Sides = dict[str, str]
-"""Unit name -> "train", "val" or "test"."""
+"""Unit name -> "train", "val", "test" or "spare"."""
 
 
 def split(catalog: Catalog, settings: SplitSettings) -> Splits:
@@ -86,8 +92,13 @@ def split(catalog: Catalog, settings: SplitSettings) -> Splits:
     _take_val(units, sides, settings)
     unit_of = {entry.id: unit.name for unit in units for entry in unit.entries}
     found = [replace(entry, group=unit_of[entry.id]) for entry in catalog]
-    parts = (catalog.with_entries(e for e in found if sides[e.group] == side) for side in ("train", "val", "test"))
-    return Splits(*parts)
+    part = {side: catalog.with_entries(e for e in found if sides[e.group] == side) for side in _SIDES}
+    if settings.surplus == "spare" and not part["spare"]:
+        raise DataError(
+            f"split.surplus=spare leaves nothing over: no class has groups to learn from beyond split.shots="
+            f"{settings.shots}; ask for fewer shots, or leave surplus at test"
+        )
+    return Splits(part["train"], part["val"], part["test"], part["spare"] or None)
 
 
 def summary(splits: Splits) -> list[dict[str, Any]]:
@@ -106,12 +117,14 @@ def summary(splits: Splits) -> list[dict[str, Any]]:
 
 
 def write_splits(splits: Splits, folder: Path) -> None:
-    """Write train.json, val.json and sealed/test.json; the last holds the SHA-256 of each test image.
+    """Write train.json, val.json, spare.json if there is such a part, and sealed/test.json with each image's SHA-256.
 
     Only `flawsmith.data.sealed` reads the last one again.
     """
     save_catalog(folder / TRAIN_FILE, splits.train)
     save_catalog(folder / VAL_FILE, splits.val)
+    if splits.spare is not None:
+        save_catalog(folder / SPARE_FILE, splits.spare)
     hashes = {entry.id: image_sha256(entry) for entry in splits.test}
     write_json(folder / TEST_FILE, {"catalog": splits.test.to_json(), "sha256": hashes})
 
@@ -158,18 +171,24 @@ def _deal(units: Sequence[_Unit], settings: SplitSettings) -> _Sides:
     declared = _declared(units, settings)
     sides: _Sides = {}
     learnt: Counter[str] = Counter()
+    spared: Counter[str] = Counter()
     units_of = _by_label(units)
     for label in _rarest_first(units):
         showing = sorted(
             _ordered(units_of[label], label, settings), key=lambda unit: declared.get(unit.name) != "train"
         )
-        wanted = _learn_count(label, showing, declared, settings)
+        most = _learn_count(label, showing, declared, settings)
         for unit in showing:
             if unit.name in sides:
                 continue
-            fits = learnt[label] < wanted and _within_budget(unit, learnt, settings)
-            sides[unit.name] = "train" if fits and declared.get(unit.name) != "test" else "test"
-            learnt.update(unit.labels if sides[unit.name] == "train" else ())
+            if learnt[label] + spared[label] >= most or declared.get(unit.name) == "test":
+                sides[unit.name] = "test"
+            elif _within_budget(unit, learnt, settings):
+                sides[unit.name] = "train"
+                learnt.update(unit.labels)
+            else:
+                sides[unit.name] = settings.surplus
+                spared.update(unit.labels if settings.surplus == "spare" else ())
     return sides
 
 
@@ -191,7 +210,7 @@ def _learn_count(label: str, showing: Sequence[_Unit], declared: Mapping[str, st
             f"class {label!r} has {len(showing)} group{'s' * (len(showing) != 1)}, a {settings.method} split needs at "
             f"least {least} (one to learn from, one to test on): add images, or leave the class out"
         )
-    return count if label == GOOD or settings.shots is None else min(count, settings.shots)
+    return count
 
 
 def _declared(units: Iterable[_Unit], settings: SplitSettings) -> dict[str, str]:
@@ -238,7 +257,7 @@ def _take_val(units: Sequence[_Unit], sides: _Sides, settings: SplitSettings) ->
     rank = {label: place for place, label in enumerate(_rarest_first(units))}
     units_of = _by_label(units)
     for label in rank:
-        learnt = [unit for unit in _ordered(units_of[label], label, settings) if sides[unit.name] != "test"]
+        learnt = [unit for unit in _ordered(units_of[label], label, settings) if sides[unit.name] in ("train", "val")]
         taken = sum(sides[unit.name] == "val" for unit in learnt)
         for unit in reversed(learnt):
             at_home = label == min(unit.labels, key=rank.__getitem__)

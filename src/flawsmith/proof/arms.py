@@ -14,15 +14,17 @@ class Arm:
     """One arm: synthetic images or none, real defects or none, and inspector options of its own.
 
     Every arm learns from the same real good images. `groups` is how many groups of real defects per class it learns
-    from, None for all of them. `options` go before those of the proof's settings. `share` is the share of synthetic
-    defects that was chosen for this arm, None the settings'. `further` are more sets of synthetic images, each made as
-    the first was, by a generator fitted anew: the trainings of the arm take turns.
+    from, None for all of them; `spare` are real images it learns from beside the training part, as a ceiling does.
+    `options` go before those of the proof's settings. `share` is the share of synthetic defects that was chosen for
+    this arm, None the settings'. `further` are more sets of synthetic images, each made as the first was, by a
+    generator fitted anew: the trainings of the arm take turns.
     """
 
     synthetic: Catalog | None = None
     real_defects: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     groups: int | None = None
+    spare: Catalog | None = None
     share: float | None = None
     further: tuple[Catalog, ...] = ()
 

@@ -49,13 +49,15 @@ class Plan:
         test = open_test(split_folder)
         _check_test(test)
         made = [each for arm in arms.values() for each in arm.sets]
-        learnt = {entry.image: entry for catalog in (train, val, *made) for entry in catalog}
+        spare = {entry.image: entry for arm in arms.values() for entry in arm.spare or ()}
+        real = (*train, *val, *spare.values())
+        learnt = {entry.image: entry for each in (real, *made) for entry in each}
         backgrounds = {name: each for catalog in made for name, each in leaks.background_hashes(catalog).items()}
         leaks.check_hashes({**leaks.image_hashes(learnt.values()), **backgrounds}, leaks.image_hashes(test))
-        leaks.check_groups((*train, *val), test)
+        leaks.check_groups(real, test)
         if settings.refuse_lookalikes:
             synthetic = {entry.image: entry for each in made for entry in each}
-            leaks.check_lookalikes((*train, *val), synthetic.values(), test)
+            leaks.check_lookalikes(real, synthetic.values(), test)
         self.train, self.val, self.split_folder = train, val, split_folder
         self.arms, self.settings, self.folder, self.earlier = arms, settings, folder, earlier
         self.counts = _counts(test)
@@ -75,11 +77,12 @@ class Plan:
         shared = {} if arm.share is None else {"synthetic_share": arm.share}
         settings = self.settings.with_inspector_options({**arm.options, **shared})
         options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
-        fewer = [] if arm.groups is None else [arm.groups]
+        amount = [] if arm.groups is None else [arm.groups]
+        amount += [] if arm.spare is None else [catalog_digest(arm.spare)]
         files = [self._files[name]] if self._files[name] else []
         turn = seed % len(arm.sets) if arm.sets else 0
         synthetic, learnt = (arm.sets[turn], self._made[name][turn]) if arm.sets else (None, "")
-        token = sha256_json([name, seed, options, arm.real_defects, self._digests, learnt, *fewer, *files])
+        token = sha256_json([name, seed, options, arm.real_defects, self._digests, learnt, *amount, *files])
         return Job(
             arm=name,
             seed=seed,

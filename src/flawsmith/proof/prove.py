@@ -23,7 +23,7 @@ from flawsmith.proof.plateau import has_plateaued
 from flawsmith.proof.schema import SCHEMA_VERSION
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.shares import check_choosable
-from flawsmith.proof.subsets import curve_groups, with_fewer
+from flawsmith.proof.subsets import ceilings, curve_groups, with_fewer
 from flawsmith.proof.verdict import judge, judged
 from flawsmith.proof.work import RESULT, TIMING, read_unit
 from flawsmith.proof.worth import worth_of
@@ -79,6 +79,7 @@ def prove(
         "test": plan.counts,
         "sets": {name: len(arm.sets) for name, arm in arms.items()},
         "groups_per_class": curve_groups(arms, settings, train),
+        "ceilings": ceilings(arms, train),
         "shares": {
             arm: {"chosen": sweep.chosen, "tried": {f"{share:g}": value for share, value in sweep.tried.items()}}
             for arm, sweep in sweeps.items()
@@ -115,8 +116,15 @@ def check_arms(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
                 f"the arm {name!r} has {len(arm.sets)} sets of synthetic images, but only {settings.seeds} trainings "
                 "to learn from them: raise proof.seeds, or give fewer sets"
             )
+    _check_roles(arms, settings)
+
+
+def _check_roles(arms: Mapping[str, Arm], settings: ProofSettings) -> None:
     if not arms[settings.base].real_defects:
         raise SettingsError(f"the base arm {settings.base!r} learns from no real defect: name another one")
+    for role, name in (("base", settings.base), ("candidate", candidate_of(arms, settings))):
+        if arms[name].spare is not None:
+            raise SettingsError(f"the {role} {name!r} learns from spare defects, it is a ceiling: name another arm")
 
 
 def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSettings) -> str:
@@ -127,7 +135,7 @@ def candidate_of(arms: Mapping[str, Any] | Sequence[str], settings: ProofSetting
 def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of results.json from the finished units in `folder`.
 
-    Arms on fewer groups are a ruler, no alternatives: the verdict leaves them out.
+    Arms on fewer or more groups are a ruler, no alternatives: the verdict leaves them out.
     """
     places = [_unit(folder, facts, arm, seed) for arm in arms for seed in range(settings.seeds)]
     raw = [read_json(place / RESULT) for place in places]
@@ -136,7 +144,7 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
     draws = statistics.draw(units, settings.bootstrap)
     table = statistics.summary(units, draws)
     candidate = candidate_of(arms, settings)
-    ruler = [arm for arm in facts["groups_per_class"] if arm != settings.base]
+    ruler = [arm for arm in (*facts["groups_per_class"], *facts["ceilings"]) if arm != settings.base]
     rivals, trained = ([row for row in each if row["arm"] not in ruler] for each in (table, rows))
     best, base = {}, {}
     for metric in judged(rivals):

@@ -1,4 +1,4 @@
-"""Fewer real defects, for the learning curve of real images alone: whole groups, nested, drawn by seed."""
+"""How many real defects an arm learns from: fewer, in whole groups, nested and drawn by seed, or more, as a ceiling."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def real_part(train: Catalog, arm: Arm, seed: int) -> Catalog:
     """Return the real images that a training of an arm learns from."""
     if not arm.real_defects:
         return train.labelled(GOOD)
+    if arm.spare is not None:
+        return train.with_entries([*train, *arm.spare])
     return train if arm.groups is None else fewer(train, arm.groups, seed)
 
 
@@ -55,6 +57,11 @@ def with_fewer(arms: Mapping[str, Arm], settings: ProofSettings, train: Catalog)
     most = max((len(_groups(train, label)) for label in train.defect_labels), default=0)
     counts = sorted({count for count in settings.fewer_groups if count < most})
     return {f"{settings.base}@{count}": replace(arms[settings.base], groups=count) for count in counts} | dict(arms)
+
+
+def ceilings(arms: Mapping[str, Arm], train: Catalog) -> dict[str, float]:
+    """Return the groups per class of the arms that learn from more real defects than the training part holds."""
+    return {name: groups_per_class(real_part(train, arm, 0)) for name, arm in arms.items() if arm.spare is not None}
 
 
 def curve_groups(arms: Mapping[str, Arm], settings: ProofSettings, train: Catalog) -> dict[str, float]:

@@ -11,7 +11,7 @@ from flawsmith.core.store import Manifest, verified_manifest
 from flawsmith.data.loading import load_catalog
 from flawsmith.recipes.making import family_settings, fit_generator, make_images, making_settings, own_files
 from flawsmith.recipes.refits import all_fits
-from flawsmith.recipes.route import Route, chosen_synthetic, training_part
+from flawsmith.recipes.route import Route, chosen_synthetic, spare_part, training_part
 
 
 def control_stage(route: Route, name: str) -> Manifest:
@@ -56,7 +56,7 @@ def prove_stage(route: Route) -> Manifest:
             unfiltered_stage(each)
 
     def work(out: Path) -> Mapping[str, Any]:
-        arms = {"real": Arm()}
+        arms = {"real": Arm()} | ({"all_real": Arm(spare=spare_part(route))} if "all_real" in wanted else {})
         if "augmented" in wanted:
             arms["real+augmentation"] = Arm(options={"augment": 1.0})
         for stage in rivals:

@@ -12,6 +12,7 @@ from flawsmith.core.protocols import Progress, silent
 from flawsmith.core.records import Catalog
 from flawsmith.core.store import Manifest, read_manifest, run_stage
 from flawsmith.data.loading import load_catalog
+from flawsmith.data.splits import SPARE_FILE
 from flawsmith.recipes.settings import RunSettings
 
 DEMO = "demo"
@@ -65,6 +66,11 @@ class Route:
 def training_part(route: Route) -> Catalog:
     """Return the training part of the data."""
     return load_catalog(route.folder("split") / "train.json")
+
+
+def spare_part(route: Route) -> Catalog:
+    """Return the real defects set aside by the split, which only the proof's ceiling learns from."""
+    return load_catalog(route.folder("split") / SPARE_FILE)
 
 
 def chosen_synthetic(route: Route) -> Catalog:

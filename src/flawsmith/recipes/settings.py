@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flawsmith.core.settings import Settings
 from flawsmith.data.coordinates.settings import CaptionSettings
@@ -66,9 +66,9 @@ class RunSettings(Settings):
     generator: str = "local"
     controls: tuple[str, ...] = ("copy_paste",)
     """Classical generators that the proof compares with."""
-    arms: tuple[Literal["augmented", "unfiltered", "synthetic_only"], ...] = ()
+    arms: tuple[Literal["augmented", "unfiltered", "synthetic_only", "all_real"], ...] = ()
     """Further arms of the proof: real images under standard augmentation; beside the real ones synthetic images that no
-    gate has judged; synthetic defects alone."""
+    gate has judged; synthetic defects alone; real images alone with all defects that split.surplus=spare set aside."""
     fits: int = Field(1, ge=1)
     """How often the generator is fitted and drawn from, each time with seeds of its own. The further fits serve the
     proof alone: its trainings learn from them in turn, and controls are drawn anew as often, so that the intervals know
@@ -94,3 +94,12 @@ class RunSettings(Settings):
     export: ExportSettings = ExportSettings()
     quality: QualitySettings = QualitySettings()
     proof: ProofSettings = ProofSettings()
+
+    @model_validator(mode="after")
+    def _ceiling_needs_spare(self) -> Self:
+        if "all_real" in self.arms and self.split.surplus != "spare":
+            raise ValueError(
+                "arms: all_real learns from real defects beyond split.shots, but those are in the test part: set "
+                "split.surplus=spare in a new folder, or leave the arm out"
+            )
+        return self

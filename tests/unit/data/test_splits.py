@@ -8,7 +8,7 @@ import pytest
 from flawsmith.core.errors import DataError, LeakError
 from flawsmith.core.files import read_json, write_json
 from flawsmith.core.records import GOOD, Catalog, Entry
-from flawsmith.data.loading import load_catalog
+from flawsmith.data.loading import load_catalog, save_catalog
 from flawsmith.data.sealed import open_test
 from flawsmith.data.splits import SplitSettings, split, summary, write_splits
 
@@ -59,6 +59,47 @@ def test_fewer_shots_are_a_part_of_more(made):
         for splits in (split(made(PLAIN), SplitSettings(shots=shots)) for shots in (1, 2, 3, 4))
     ]
     assert learnt[0] < learnt[1] < learnt[2] < learnt[3]
+
+
+def test_a_surplus_set_aside_leaves_the_test_part_as_it_is_without_a_budget(made):
+    whole = split(made(PLAIN), SplitSettings())
+    for shots in (2, 4):
+        found = split(made(PLAIN), SplitSettings(shots=shots, surplus="spare"))
+        assert set(found.test) == set(whole.test)
+        assert groups(found.train, GOOD) | groups(found.val, GOOD) == groups(whole.train, GOOD) | groups(
+            whole.val, GOOD
+        )
+        assert len(groups(found.train, "hole") | groups(found.val, "hole")) == shots
+        assert found.spare.defect_labels == ("hole",)
+        learnt = groups(found.train) | groups(found.val) | groups(found.spare)
+        assert learnt == groups(whole.train) | groups(whole.val)
+        assert sum(len(part) for part in found.parts.values()) == len(made(PLAIN))
+
+
+def test_a_surplus_of_two_classes_counts_for_both_and_nothing_over_is_said(made):
+    counts = {("crack", n): 1 for n in range(8)} | {("hole", n): 1 for n in range(4, 24)}
+    counts |= {(GOOD, f"g{n}"): 1 for n in range(4)}
+    for seed in range(10):
+        found = split(made(counts), SplitSettings(shots=2, surplus="spare", seed=seed))
+        sides = [groups(part) for part in found.parts.values()]
+        assert sum(len(side) for side in sides) == len(set().union(*sides)), "no group is on two sides"
+        tested = {label: len(groups(found.test, label)) for label in ("crack", "hole")}
+        assert tested["crack"] >= 4
+        assert tested["hole"] >= 10
+    for asked in (SplitSettings(surplus="spare"), SplitSettings(shots=99, surplus="spare")):
+        with pytest.raises(DataError, match="surplus=spare leaves nothing over"):
+            split(made(counts), asked)
+
+
+def test_the_seal_is_checked_against_the_part_set_aside(made, tmp_path):
+    found = split(made(PLAIN), SplitSettings(shots=3, surplus="spare"))
+    write_splits(found, tmp_path / "split")
+    assert set(open_test(tmp_path / "split")) == set(found.test)
+    assert set(load_catalog(tmp_path / "split" / "spare.json")) == set(found.spare)
+    twin = found.test.labelled("hole").entries[0]
+    save_catalog(tmp_path / "split" / "spare.json", found.spare.with_entries([replace(twin, group="new")]))
+    with pytest.raises(LeakError, match=r"spare\.json is the same file"):
+        open_test(tmp_path / "split")
 
 
 def test_the_seed_decides_and_the_order_of_entries_does_not(made):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -56,6 +57,12 @@ def world(tmp_path):
         "split_folder": tmp_path / "split",
         "arms": {"real": Arm(), "real+synthetic": Arm(plates(tmp_path / "made", 0, 5, 4, contrast=40))},
     }
+
+
+def set_aside(root, dents):
+    """Real defects beyond those of the training part."""
+    made = plates(root, 0, dents, 7)
+    return made.with_entries(replace(entry, id=f"spare-{entry.id}") for entry in made)
 
 
 def run(world, folder, settings=SETTINGS, **options):
@@ -345,6 +352,38 @@ def test_fewer_groups_measure_what_the_candidate_is_worth(world, tmp_path):
     assert "too few points" not in {found["status"] for found in proof.results["worth"].values()}
     for folder in ("plain", "proof"):
         Results.model_validate_json((tmp_path / folder / "results.json").read_text(), strict=True)
+
+
+def test_a_ceiling_learns_from_what_was_set_aside_and_the_verdict_leaves_it_out(world, tmp_path):
+    run(world, tmp_path / "plain")
+    spare = set_aside(tmp_path / "spare", 3)
+    world["arms"] = {"real": Arm(), "all_real": Arm(spare=spare), **world["arms"]}
+    proof, plain_proof = run(world, tmp_path / "proof"), read_proof(tmp_path / "plain")
+    assert [row["arm"] for row in proof.rows[::2]] == ["real", "all_real", "real+synthetic"]
+    assert proof.results["ceilings"] == {"all_real": 5}
+    assert proof.results["groups_per_class"] == {"real": 2}
+    assert proof.results["verdict"] == plain_proof.results["verdict"]
+    assert proof.results["against_best"] == plain_proof.results["against_best"]
+    real, ceiling = ([row["pixel_ap"] for row in proof.rows if row["arm"] == arm] for arm in ("real", "all_real"))
+    assert real != ceiling
+    Results.model_validate_json((tmp_path / "proof" / "results.json").read_text(), strict=True)
+    plan = Plan(world["train"], world["val"], world["split_folder"], world["arms"], SETTINGS, tmp_path / "plan")
+    assert len(plan.job("all_real", 0, 8, True).train["entries"]) == len(world["train"]) + 3
+
+
+@pytest.mark.parametrize("role", ["base", "candidate"])
+def test_a_ceiling_is_neither_base_nor_candidate(world, tmp_path, role):
+    world["arms"]["all_real"] = Arm(spare=set_aside(tmp_path / "spare", 3))
+    settings = SETTINGS.model_copy(update={"candidate": "real+synthetic", role: "all_real"})
+    with pytest.raises(SettingsError, match=f"the {role} 'all_real' .* is a ceiling"):
+        run(world, tmp_path / "proof", settings)
+
+
+def test_spare_images_of_a_sealed_part_are_a_leak(world, tmp_path):
+    sealed = open_test(world["split_folder"]).labelled("dent")
+    world["arms"] = {"real": Arm(), "all_real": Arm(spare=sealed), **world["arms"]}
+    with pytest.raises(LeakError):
+        run(world, tmp_path / "proof")
 
 
 def test_shares_are_chosen_on_validation_and_not_trained_again(world, tmp_path):

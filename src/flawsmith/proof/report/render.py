@@ -19,6 +19,8 @@ def render(data: ReportData) -> str:
     judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
     names = [arm["arm"] for arm in arms]
     course = (data.quality or {}).get("over_training")
+    ceilings = data.proof.get("ceilings", {})
+    points_of_curve = {**data.proof["groups_per_class"], **ceilings}
     return environment.get_template("page.html.jinja").render(
         data=data,
         headline=headline(data),
@@ -27,7 +29,8 @@ def render(data: ReportData) -> str:
         intervals=intervals(arms),
         judged=judged,
         fits=fits(data.proof),
-        worth_curve=worth_curve(arms, data.proof["groups_per_class"], data.proof["verdict"]["candidate"], judged),
+        ceilings=ceilings,
+        worth_curve=worth_curve(arms, points_of_curve, data.proof["verdict"]["candidate"], judged),
         curves=learning_curves(data.proof["curves"], names),
         quality_map=feature_map(data.quality["map"]) if data.quality and data.quality["map"] else "",
         course=course,
