@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Plan:
         made = [each for arm in arms.values() for each in arm.sets]
         spare = {entry.image: entry for arm in arms.values() for entry in arm.spare or ()}
         real = (*train, *val, *spare.values())
-        learnt = {entry.image: entry for each in (real, *made) for entry in each}
+        learnt = {entry.image: entry for entry in (*real, *chain.from_iterable(made))}
         backgrounds = {name: each for catalog in made for name, each in leaks.background_hashes(catalog).items()}
         leaks.check_hashes({**leaks.image_hashes(learnt.values()), **backgrounds}, leaks.image_hashes(test))
         leaks.check_groups(real, test)
@@ -77,7 +78,7 @@ class Plan:
         shared = {} if arm.share is None else {"synthetic_share": arm.share}
         settings = self.settings.with_inspector_options({**arm.options, **shared})
         options = settings.model_dump(mode="json", exclude=set(NO_RESULT))
-        amount = [] if arm.groups is None else [arm.groups]
+        amount: list[Any] = [] if arm.groups is None else [arm.groups]
         amount += [] if arm.spare is None else [catalog_digest(arm.spare)]
         files = [self._files[name]] if self._files[name] else []
         turn = seed % len(arm.sets) if arm.sets else 0
