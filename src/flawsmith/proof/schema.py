@@ -143,7 +143,7 @@ class Results(_Part):
         "from fewer, which are the points of its learning curve"
     )
     ceilings: dict[str, float] = Field(
-        {}, description="groups of real defects per class, by arm, of arms that learn from more than the training part"
+        description="groups of real defects per class, by arm, of arms that learn from more than the training part"
     )
     worth: dict[str, WorthInGroups] = Field(description="what the candidate is worth in real defects, by metric")
     recall_at_fpr: dict[str, dict[str, float]] = Field(
