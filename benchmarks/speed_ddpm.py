@@ -49,7 +49,13 @@ SIDE, LABEL, MADE, CHAIN = 32, "blowhole", 48, 14_000
 NET = UNet2dSettings(widths=(24, 48, 48), blocks=1, attention=(2,))
 FEW = (4, 6, 8, 12, 20, 35, 50)
 """Numbers of steps that are tried, one network call each."""
-TRAIN_NET, TRAIN_SIDE, BATCH, STEPS, ROUNDS = UNet2dSettings(widths=(32, 64, 128), blocks=1), 64, 8, 12, 3
+TRAIN_NET, TRAIN_SIDE, BATCH, STEPS, ROUNDS = (
+    UNet2dSettings(widths=(32, 64, 128), blocks=1, attention=(2,)),
+    64,
+    8,
+    12,
+    3,
+)
 Precision = Literal["fp32", "bf16"]
 
 
