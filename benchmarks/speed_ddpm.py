@@ -7,7 +7,7 @@ whose KID is not above the chain's by more than the standard error of both; the 
 
 `ddpm_train_ratio`: seconds of a step of our training loop over those of a loop written as diffusers' training of an
 unconditional model goes (accelerate, DDPMScheduler.add_noise, mean squared error, clipped gradients, AdamW, cosine
-schedule), same network, same batches, in turn in one run; the slower of two precisions counts.
+schedule), same network, same batches, step by step in turn; medians, the slower of two precisions counts.
 
     python benchmarks/speed_ddpm.py --only train
     python benchmarks/speed_ddpm.py
@@ -19,15 +19,17 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from common import append, origin
 from diffusers.optimization import get_cosine_schedule_with_warmup
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flawsmith.core.settings import validated
@@ -49,13 +51,8 @@ SIDE, LABEL, MADE, CHAIN = 32, "blowhole", 48, 14_000
 NET = UNet2dSettings(widths=(24, 48, 48), blocks=1, attention=(2,))
 FEW = (4, 6, 8, 12, 20, 35, 50)
 """Numbers of steps that are tried, one network call each."""
-TRAIN_NET, TRAIN_SIDE, BATCH, STEPS, ROUNDS = (
-    UNet2dSettings(widths=(32, 64, 128), blocks=1, attention=(2,)),
-    64,
-    8,
-    12,
-    3,
-)
+TRAIN_NET = UNet2dSettings(widths=(32, 64, 128), blocks=1, attention=(2,))
+TRAIN_SIDE, BATCH, STEPS, WARM = 64, 8, 120, 6
 Precision = Literal["fp32", "bf16"]
 
 
@@ -130,31 +127,20 @@ def few_steps(steps: int) -> dict[str, Any]:
     }
 
 
-def our_seconds(bank: PictureBank, precision: Precision, seed: int) -> float:
-    """Return the seconds of a step of our loop."""
-    torch.manual_seed(seed)
-    net = build_unet2d(TRAIN_NET, (TRAIN_SIDE, TRAIN_SIDE), 1, None)
-    loop = LoopSettings(steps=STEPS, batch=BATCH, precision=precision, device="cpu", checkpoint_seconds=1e9)
-    learner = DdpmLearner(net, chain_of(build_scheduler(ChainSettings())), told=False)
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        train(net, learner, bank.batch, loop, Path(folder), seed=seed)
-        return (time.perf_counter() - began) / STEPS
-
-
-def peer_seconds(bank: PictureBank, precision: Precision, seed: int) -> float:
-    """Return the seconds of a step of the loop as diffusers has it."""
-    torch.manual_seed(seed)
+def peer_step(bank: PictureBank, precision: Precision) -> Callable[[], None]:
+    """Return a step of the loop as diffusers has it."""
+    torch.manual_seed(0)
+    AcceleratorState._reset_state(reset_partial_state=True)  # else the precision of the first one stays
     accelerator = Accelerator(cpu=True, mixed_precision="no" if precision == "fp32" else precision)
     net = build_unet2d(TRAIN_NET, (TRAIN_SIDE, TRAIN_SIDE), 1, None)
     scheduler = build_scheduler(ChainSettings())
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-4, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
     pace = get_cosine_schedule_with_warmup(optimizer, 2, STEPS)
     net, optimizer, pace = accelerator.prepare(net, optimizer, pace)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     net.train()
-    began = time.perf_counter()
-    for _ in range(STEPS):
+
+    def step() -> None:
         clean = bank.batch(rng, BATCH)["image"]
         noise = torch.randn(clean.shape)
         steps = torch.randint(0, CHAIN, (BATCH,))
@@ -166,7 +152,31 @@ def peer_seconds(bank: PictureBank, precision: Precision, seed: int) -> float:
             optimizer.step()
             pace.step()
             optimizer.zero_grad()
-    return (time.perf_counter() - began) / STEPS
+
+    return step
+
+
+def in_turn(bank: PictureBank, precision: Precision) -> tuple[list[float], list[float]]:
+    """Return the seconds of our loop's steps and of the peer's, taken in turn: after each of ours one of the peer."""
+    theirs, ours, peers = peer_step(bank, precision), [], []
+    torch.manual_seed(0)
+    net = build_unet2d(TRAIN_NET, (TRAIN_SIDE, TRAIN_SIDE), 1, None)
+    learner = DdpmLearner(net, chain_of(build_scheduler(ChainSettings())), told=False)
+    usual = DdpmSettings().loop.model_dump() | {"steps": STEPS, "batch": BATCH, "device": "cpu"}
+    loop = LoopSettings(**{**usual, "precision": precision, "checkpoint_seconds": 1e9})
+    last = time.perf_counter()
+
+    def after(step: int, net: nn.Module) -> None:
+        nonlocal last
+        ours.append(time.perf_counter() - last)
+        began = time.perf_counter()
+        theirs()
+        last = time.perf_counter()
+        peers.append(last - began)
+
+    with tempfile.TemporaryDirectory() as folder:
+        train(net, learner, bank.batch, loop, Path(folder), seed=0, after=after)
+    return ours[WARM:], peers[WARM:]
 
 
 def training() -> dict[str, Any]:
@@ -179,12 +189,8 @@ def training() -> dict[str, Any]:
     bank, found = PictureBank(mine, (LABEL,), "mirror"), {}
     kinds: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in kinds:
-        pairs = [(our_seconds(bank, precision, n), peer_seconds(bank, precision, n)) for n in range(ROUNDS + 1)][1:]
-        found[precision] = (
-            statistics.median(a / b for a, b in pairs),
-            statistics.median(a for a, _ in pairs),
-            statistics.median(b for _, b in pairs),
-        )
+        ours, peers = (statistics.median(each) for each in in_turn(bank, precision))
+        found[precision] = (ours / peers, ours, peers)
         print(precision, *found[precision], flush=True)
     worst = max(found.values())
     return {

@@ -62,7 +62,7 @@ class DdpmSettings(Settings):
     )
     chain: ChainSettings = ChainSettings()
     net: UNet2dSettings = UNet2dSettings()
-    loop: LoopSettings = LoopSettings(steps=10_400, batch=8, learning_rate=1e-4, log_every=50)
+    loop: LoopSettings = LoopSettings(steps=10_400, batch=8, learning_rate=1e-4, log_every=50, channels_last=False)
     sampling: DdpmSamplingSettings = DdpmSamplingSettings()
 
     @model_validator(mode="after")
