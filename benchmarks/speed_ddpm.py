@@ -47,8 +47,8 @@ from flawsmith.nets.unet2d import UNet2dSettings, build_unet2d
 from flawsmith.training.feed import to_image
 from flawsmith.training.loop import LoopSettings, train
 
-SIDE, LABEL, MADE, CHAIN = 32, "blowhole", 48, 14_000
-NET = UNet2dSettings(widths=(24, 48, 48), blocks=1, attention=(2,))
+SIDE, LABEL, MADE, CHAIN = 32, "blowhole", 32, 14_000
+NET = UNet2dSettings(widths=(16, 32, 32), blocks=1, attention=(2,))
 FEW = (4, 6, 8, 12, 20, 35, 50)
 """Numbers of steps that are tried, one network call each."""
 TRAIN_NET = UNet2dSettings(widths=(32, 64, 128), blocks=1, attention=(2,))
