@@ -28,7 +28,7 @@ def split_stage(route: Route) -> Manifest:
         splits = split(catalog, route.settings.split)
         write_splits(splits, out)
         write_json(out / "summary.json", summary(splits))
-        return {"train": len(splits.train), "val": len(splits.val), "test": len(splits.test)}
+        return {name: len(part) for name, part in splits.parts.items()}
 
     return route.do("split", route.settings.split.model_dump(mode="json"), {"check": route.digest("check")}, work)
 
