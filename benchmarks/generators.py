@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=60, help="images asked for")
     parser.add_argument("--steps", type=int, default=900, help="of each training in the proof")
     parser.add_argument("--seeds", type=int, default=3)
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     data = data_of(asked.dataset)
     proof = [f"proof.steps={asked.steps}", f"proof.check_every={asked.steps}", f"proof.seeds={asked.seeds}"]
     overrides = [*SHARED, *proof, f"generate.plan.per_class={asked.per_class}", *asked.settings]

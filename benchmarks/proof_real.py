@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("dataset", choices=["magnetic_tile", "mvtec_bottle"])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("settings", nargs="*", help="key=value")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     data = data_of(asked.dataset)
     settings = run_settings(asked.out, settings_of(asked.dataset), asked.settings)
     with Shown() as progress:
