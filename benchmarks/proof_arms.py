@@ -5,8 +5,8 @@
 
 At most so many groups per class are learnt from, those for validation included; what else may be learnt from is set
 aside for the ceiling, so that the sealed images are the same for every number of groups. In magnetic_tile frayed rims
-take part, too. So many trainings are shorter than those of `proof_real.py`: the inspector looks at half the resolution
-and, of bottles, 1,500 steps long. Settings are otherwise those of `settings/NAME.yaml`; `key=value` goes before them.
+take part, too. So many trainings are shorter than those of `proof_real.py`: 1,500 steps of an inspector that looks at
+half the resolution. Settings are otherwise those of `settings/NAME.yaml`; `key=value` goes before them.
 Given again with more arms, controls or seeds, only what is missing is trained. The rows carry `"study": "all arms"`;
 the verdict goes to `results/arms.jsonl`, beside the seconds of every stage.
 """
@@ -28,10 +28,8 @@ from flawsmith.recipes.settings import RunSettings
 
 STUDY = "all arms"
 SHOWN = ("pixel_ap", "image_ap")
-OWN = {
-    "magnetic_tile": ["data.classes=[Blowhole,Break,Crack,Fray]", "proof.inspector_options.patch=2"],
-    "mvtec_bottle": ["proof.steps=1500", "proof.check_every=1500"],
-}
+CLASSES = {"magnetic_tile": ["data.classes=[Blowhole,Break,Crack,Fray]"]}
+SHORTER = ("proof.steps=1500", "proof.check_every=1500", "proof.inspector_options.patch=2")
 ARMS = (
     *("split.method=grouped", "split.surplus=spare", "arms=[all_real,augmented,unfiltered,synthetic_only]"),
     "controls=[copy_paste,copy_paste_poisson,perlin,cutpaste,cutmix]",
@@ -66,7 +64,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("settings", nargs="*", help="key=value")
     asked = parser.parse_intermixed_args()
-    told = [*ARMS, *OWN[asked.dataset], f"split.shots={asked.groups}", *asked.settings]
+    told = [*ARMS, *CLASSES.get(asked.dataset, []), *SHORTER, f"split.shots={asked.groups}", *asked.settings]
     settings = resolve(RunSettings, settings_of(asked.dataset), told)
     with Shown() as progress:
         done = run(data_of(asked.dataset), asked.out, settings=settings, progress=progress)
