@@ -5,10 +5,10 @@
 
 At most so many groups per class are learnt from, those for validation included; what else may be learnt from is set
 aside for the ceiling, so that the sealed images are the same for every number of groups. In magnetic_tile frayed rims
-take part, too. So many trainings are shorter than those of `proof_real.py`: 1,500 steps of an inspector that looks at
-half the resolution. Settings are otherwise those of `settings/NAME.yaml`; `key=value` goes before them.
-Given again with more arms, controls or seeds, only what is missing is trained. The rows carry `"study": "all arms"`;
-the verdict goes to `results/arms.jsonl`, beside the seconds of every stage.
+take part, too. So many trainings are shorter than those of `proof_real.py`: 1,500 steps. Settings are otherwise those
+of `settings/NAME.yaml`; `key=value` goes before them. Given again with more arms, controls or seeds, only what is
+missing is trained. The rows carry `"study": "all arms"`; the verdict goes to `results/arms.jsonl`, beside the seconds
+of every stage.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from flawsmith.recipes.settings import RunSettings
 STUDY = "all arms"
 SHOWN = ("pixel_ap", "image_ap")
 CLASSES = {"magnetic_tile": ["data.classes=[Blowhole,Break,Crack,Fray]"]}
-SHORTER = ("proof.steps=1500", "proof.check_every=1500", "proof.inspector_options.patch=2")
+SHORTER = ("proof.steps=1500", "proof.check_every=1500")
 ARMS = (
     *("split.method=grouped", "split.surplus=spare", "arms=[all_real,augmented,unfiltered,synthetic_only]"),
     "controls=[copy_paste,copy_paste_poisson,perlin,cutpaste,cutmix]",

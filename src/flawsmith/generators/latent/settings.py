@@ -72,7 +72,11 @@ class CheckpointSettings(Settings):
 class LatentSamplingSettings(Settings):
     """How images are drawn from the trained networks."""
 
-    sampler: str = Field("dpmpp_2m", description="registered name; the paper's is euler_ancestral with all the steps")
+    sampler: str = Field(
+        "euler_ancestral",
+        description="registered name; the paper's with all the steps. Its fresh noise mends what a network that has "
+        "learnt little gets wrong early",
+    )
     steps: int = Field(50, ge=1, description="noise levels; as many as the chain has, or more, takes all of its own")
     guidance: float = Field(1.0, ge=0, description="classifier-free guidance: 1 is none (the paper), more exaggerates")
     place: Literal["seen", "jittered", "random"] = Field(
