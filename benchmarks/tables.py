@@ -1,4 +1,4 @@
-"""Write the tables of measured results into README.md and docs/comparison.md, from the files in `results/`.
+"""Write the tables of measured results into README.md and two pages of docs, from the files in `results/`.
 
 python benchmarks/tables.py
 """
@@ -15,6 +15,7 @@ from common import RESULTS
 
 README = Path(__file__).parent.parent / "README.md"
 COMPARISON = Path(__file__).parent.parent / "docs" / "comparison.md"
+ARMS = Path(__file__).parent.parent / "docs" / "arms.md"
 METRICS = {"image_auroc": "image AUROC", "image_ap": "image AP", "pixel_auroc": "pixel AUROC", "pixel_ap": "pixel AP"}
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 
@@ -48,18 +49,22 @@ def table(name: str, result: dict[str, Any]) -> list[str]:
     return [*head, *rows, "", f"Verdict: **{result['verdict']['verdict']}**. {result['verdict']['sentence']}", ""]
 
 
+def rows_in(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a results file, none where it was not measured."""
+    path = RESULTS / name
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def speeds() -> list[str]:
     """Return the table of speed measurements."""
-    path = RESULTS / "speed.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = rows_in("speed.jsonl")
     lines = [f"| {row['name']} | {row['value']} {row['unit']} | {row['commit']} |" for row in rows]
     return ["| speed and size | value | commit |", "|---|---|---|", *lines, ""] if lines else []
 
 
 def compared() -> list[str]:
     """Return a table of all generators per data set, those of the best pixel AP first."""
-    path = RESULTS / "generators.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = rows_in("generators.jsonl")
     lines = [] if rows else ["Not measured yet.", ""]
     for dataset in sorted({row["dataset"] for row in rows}):
         mine = [row for row in rows if row["dataset"] == dataset]
@@ -76,6 +81,36 @@ def compared() -> list[str]:
             "",
         ]
     return lines
+
+
+def all_arms() -> list[str]:
+    """Return a table per data set of every arm by the number of real groups, and the verdicts."""
+    lines = []
+    studies = [
+        dict(zip(("dataset", "groups"), row["name"].split(), strict=True)) | row for row in rows_in("arms.jsonl")
+    ]
+    for dataset in sorted({row["dataset"] for row in studies}):
+        mine = sorted((row for row in studies if row["dataset"] == dataset), key=lambda row: int(row["groups"]))
+        arms = list(dict.fromkeys(arm for row in mine for arm in row["arms"]))
+        minutes = " + ".join(f"{sum(row['seconds'].values()) / 60:.0f}" for row in mine)
+        commits = ", ".join(dict.fromkeys(row["commit"] for row in mine))
+        lines += [
+            f"**{dataset}** ({mine[0]['test']['images']} sealed images of {mine[0]['test']['groups']} groups; "
+            f"{minutes} min on {mine[0]['machine']}; commit {commits})",
+            "",
+            "| arm | " + " | ".join(f"{row['groups']} groups" for row in mine) + " |",
+            "|---" * (len(mine) + 1) + "|",
+            *(f"| {arm} | " + " | ".join(marks(row["arms"].get(arm)) for row in mine) + " |" for arm in arms),
+            "",
+            *(f"- {row['groups']} groups: **{row['verdict']}**. {row['sentence']}" for row in mine),
+            "",
+        ]
+    return lines or ["Not measured yet.", ""]
+
+
+def marks(arm: dict[str, list[float]] | None) -> str:
+    """Return an arm's mean pixel AP, and its image AP in brackets."""
+    return f"{arm['pixel_ap'][0]:.3f} ({arm['image_ap'][0]:.3f})" if arm else "–"
 
 
 def number(name: str, digits: int = 2) -> Callable[[dict[str, Any]], str]:
@@ -107,11 +142,12 @@ def replace(path: Path, lines: list[str]) -> None:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write all three."""
     results = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
     lines = [line for name, result in results.items() for line in table(name, result)] + speeds()
     replace(README, lines)
     replace(COMPARISON, compared())
+    replace(ARMS, all_arms())
 
 
 if __name__ == "__main__":
