@@ -1,6 +1,6 @@
 """Whether a generator learns three pictures by heart, and what the gate against copies says of it.
 
-    python benchmarks/copying.py --run runs/magnetic_tile --label Break --generator ddpm
+    python benchmarks/copying.py --run runs/mvtec_bottle --label broken_large --generator ddpm --steps 3000
     python benchmarks/copying.py --run runs/magnetic_tile --label Crack --generator local --steps 700
 
 Needs a run that is split. The generator is given every reason to copy three training defects of one class, each of
@@ -45,7 +45,7 @@ GREEDY: dict[str, dict[str, Any]] = {
     },
     "ddpm": {
         **{"size_hw": [64, 64], "symmetry": "none", "chain": {"steps": 1000}, "sampling": {"steps": 20}},
-        "net": {"widths": [32, 64, 96], "blocks": 1, "attention": [2]},
+        "net": {"widths": [16, 32, 64], "blocks": 1, "attention": [2]},
         "loop": {"batch": 8, "learning_rate": 5e-4},
     },
 }
