@@ -61,18 +61,23 @@ def origin(*names: str) -> dict[str, Any]:
     return {"commit": commit(), "machine": machine(), "versions": versions(*names)}
 
 
+def write_rows(file: str, rows: list[dict[str, Any]]) -> None:
+    """Write a results file."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / file).write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+
+
+def rows_in(file: str) -> list[dict[str, Any]]:
+    """Return the rows of a results file, none where there is no such file yet."""
+    path = RESULTS / file
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def append(file: str, rows: list[dict[str, Any]]) -> None:
     """Append rows to a results file, replacing earlier rows of the same name, and print them."""
-    path = RESULTS / file
-    path.parent.mkdir(exist_ok=True)
     names = {row.get("name") for row in rows if "name" in row}
-    kept = [
-        line
-        for line in (path.read_text().splitlines() if path.exists() else [])
-        if json.loads(line).get("name") not in names or not names
-    ]
-    lines = kept + [json.dumps(row, sort_keys=True) for row in rows]
-    path.write_text("\n".join(lines) + "\n")
+    kept = [row for row in rows_in(file) if row.get("name") not in names or not names]
+    write_rows(file, [*kept, *rows])
     for row in rows:
         print(json.dumps(row))
 

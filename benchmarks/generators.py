@@ -7,7 +7,7 @@
 The split is made once, few-shot and by groups. Each generator learns for about `--seconds` (the seconds of a step are
 probed; one that learns in two rounds gets half for each), makes as many images by the same plan on the same
 backgrounds, under the same masks where it takes masks, and passes the same gates. The systems that learn whole pictures
-are made small enough, 64 pixels a side, that a processor takes a thousand steps in that time (`PROCESSOR`). One proof
+are made small enough, 64 pixels a side, that a processor takes hundreds of steps in that time (`PROCESSOR`). One proof
 compares all of them with real images alone on the sealed part. Rows go to `results/generators.jsonl`, one per
 generator, losing ones included.
 

@@ -17,7 +17,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, append, data_of, origin, settings_of
+from common import append, data_of, origin, settings_of
 from proof_real import replace, rows, stage_seconds
 
 from flawsmith.apps.cli.progress import Shown
@@ -28,6 +28,7 @@ from flawsmith.recipes.settings import RunSettings
 
 STUDY = "all arms"
 SHOWN = ("pixel_ap", "image_ap")
+KEPT = ("against_best", "against_base", "ceilings", "test")
 CLASSES = {"magnetic_tile": ["data.classes=[Blowhole,Break,Crack,Fray]"]}
 SHORTER = ("proof.steps=1500", "proof.check_every=1500")
 ARMS = (
@@ -43,11 +44,7 @@ def summary(results: dict[str, Any]) -> dict[str, Any]:
         for arm in results["arms"]
     }
     said = {name: results["verdict"][name] for name in ("verdict", "sentence")}
-    return {
-        **said,
-        "arms": arms,
-        **{name: results[name] for name in ("against_best", "against_base", "ceilings", "test")},
-    }
+    return {**said, "arms": arms, **{name: results[name] for name in KEPT}}
 
 
 def spent(folder: Path) -> dict[str, Any]:
@@ -69,7 +66,7 @@ def main() -> None:
     with Shown() as progress:
         done = run(data_of(asked.dataset), asked.out, settings=settings, progress=progress)
     found: list[dict[str, Any]] = rows(done, asked.dataset, asked.groups, settings.proof.inspector)
-    replace(RESULTS / "proof.jsonl", [{**row, "study": STUDY} for row in found])
+    replace("proof.jsonl", [{**row, "study": STUDY} for row in found])
     append(
         "arms.jsonl",
         [{"name": f"{asked.dataset} {asked.groups}", **summary(done.results), **spent(asked.out), **origin()}],

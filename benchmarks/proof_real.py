@@ -9,11 +9,10 @@ The photographs are found in FLAWSMITH_DATA (default ../shared/data). Settings a
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, data_of, origin, settings_of
+from common import RESULTS, data_of, origin, rows_in, settings_of, write_rows
 
 from flawsmith.apps.cli.progress import Shown
 from flawsmith.core.files import read_json, write_json
@@ -34,14 +33,12 @@ def rows(done: Run, dataset: str, groups: int | str, inspector: str) -> list[dic
     ]
 
 
-def replace(path: Path, new: list[dict[str, Any]]) -> None:
+def replace(file: str, new: list[dict[str, Any]]) -> None:
     """Write rows to a results file; rows of the same data set, budget, inspector and study give way."""
     keys = ("dataset", "groups_per_class", "inspector", "study")
-    old = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     taken = {tuple(row.get(key) for key in keys) for row in new}
-    kept = [row for row in old if tuple(row.get(key) for key in keys) not in taken]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [*kept, *new]))
+    kept = [row for row in rows_in(file) if tuple(row.get(key) for key in keys) not in taken]
+    write_rows(file, [*kept, *new])
 
 
 def stage_seconds(folder: Path) -> dict[str, float]:
@@ -61,7 +58,7 @@ def main() -> None:
     with Shown() as progress:
         done = run(data, asked.out, settings=settings, progress=progress)
     groups = settings.split.shots or settings.split.method
-    replace(RESULTS / "proof.jsonl", rows(done, asked.dataset, groups, settings.proof.inspector))
+    replace("proof.jsonl", rows(done, asked.dataset, groups, settings.proof.inspector))
     counts = read_json(asked.out / "generate" / "manifest.json")["counts"]
     summary = {name: done.results[name] for name in SUMMARY}
     seconds = stage_seconds(asked.out)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS
+from common import RESULTS, rows_in
 
 README = Path(__file__).parent.parent / "README.md"
 COMPARISON = Path(__file__).parent.parent / "docs" / "comparison.md"
@@ -47,12 +47,6 @@ def table(name: str, result: dict[str, Any]) -> list[str]:
         for arm in result["arms"]
     ]
     return [*head, *rows, "", f"Verdict: **{result['verdict']['verdict']}**. {result['verdict']['sentence']}", ""]
-
-
-def rows_in(name: str) -> list[dict[str, Any]]:
-    """Return the rows of a results file, none where it was not measured."""
-    path = RESULTS / name
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def speeds() -> list[str]:
