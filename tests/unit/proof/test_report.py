@@ -123,7 +123,7 @@ def test_the_page_shows_classes_where_the_inspector_names_them(data):
         "per_class": {"good": row, "pit": row},
         "macro": {"precision": 0.5, "recall": 0.25, "f1": 0.125},
     }
-    looks = [{"step": 10, "pixel_ap": None, "image_ap": 0.5, "macro_f1": 0.2}]
+    looks = [{"step": step, "pixel_ap": None, "image_ap": 0.5, "macro_f1": 0.2} for step in (10, 20)]
     proof = {**PROOF, "arms": arms, "classes": {"real": table}, "curves": {"real-0": looks}}
     page = render(replace(data, proof=proof))
     assert "classes named by real" in page
@@ -132,6 +132,14 @@ def test_the_page_shows_classes_where_the_inspector_names_them(data):
     assert "image AP on validation" in page
     assert "pixel AUROC</text>" not in page.replace("\n", ""), "no empty panel is drawn"
     assert "<td>– <small>[–, –]</small></td>" in page
+
+
+def test_a_course_of_one_look_is_no_curve(data):
+    assert "no training looked at validation more than once" in render(data)
+    looks = [{"step": step, "pixel_ap": 0.2, "image_ap": 0.5} for step in (5, 10)]
+    page = render(replace(data, proof={**PROOF, "curves": {"real-0": looks}}))
+    assert "pixel AP on validation" in page
+    assert "more than once" not in page
 
 
 def test_a_tile_shows_the_whole_defect_and_outlines_it():

@@ -19,7 +19,7 @@ def render(data: ReportData) -> str:
     judged = {name: metrics[name] for name in (*data.proof["verdict"]["metrics"], "recall_at_fpr")}
     names = [arm["arm"] for arm in arms]
     course = (data.quality or {}).get("over_training")
-    ceilings = data.proof.get("ceilings", {})
+    ceilings, looks = data.proof.get("ceilings", {}), data.proof["curves"]
     points_of_curve = {**data.proof["groups_per_class"], **ceilings}
     return environment.get_template("page.html.jinja").render(
         data=data,
@@ -31,7 +31,7 @@ def render(data: ReportData) -> str:
         fits=fits(data.proof),
         ceilings=ceilings,
         worth_curve=worth_curve(arms, points_of_curve, data.proof["verdict"]["candidate"], judged),
-        curves=learning_curves(data.proof["curves"], names),
+        curves=learning_curves(looks, names) if any(len(each) > 1 for each in looks.values()) else "",
         quality_map=feature_map(data.quality["map"]) if data.quality and data.quality["map"] else "",
         course=course,
         course_plot=over_training(course["rows"]) if course else "",
