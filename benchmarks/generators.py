@@ -9,7 +9,7 @@ probed; one that learns in two rounds gets half for each), makes as many images 
 backgrounds, under the same masks where it takes masks, and passes the same gates. The systems that learn whole pictures
 are made small enough, 64 pixels a side, that a processor takes hundreds of steps in that time (`PROCESSOR`). One proof
 compares all of them with real images alone on the sealed part. Rows go to `results/generators.jsonl`, one per
-generator, losing ones included.
+generator and budget, losing ones included.
 
 An interrupted comparison goes on where it stopped.
 """
@@ -172,9 +172,8 @@ def main() -> None:
         **{"dataset": asked.dataset, "budget_seconds": asked.seconds, "proof_steps": asked.steps},
         **origin("diffusers"),
     }
-    rows = [
-        {"name": f"{asked.dataset} {row['generator']}", **row, **same} for row in rows_of(result, asked.only, measured)
-    ]
+    of = f"{asked.dataset} {asked.seconds:.0f}s"
+    rows = [{"name": f"{of} {row['generator']}", **row, **same} for row in rows_of(result, asked.only, measured)]
     append("generators.jsonl", rows)
 
 

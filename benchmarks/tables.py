@@ -57,16 +57,16 @@ def speeds() -> list[str]:
 
 
 def compared() -> list[str]:
-    """Return a table of all generators per data set, those of the best pixel AP first."""
+    """Return a table of all generators per data set and budget, those of the best pixel AP first."""
     rows = rows_in("generators.jsonl")
     lines = [] if rows else ["Not measured yet.", ""]
-    for dataset in sorted({row["dataset"] for row in rows}):
-        mine = [row for row in rows if row["dataset"] == dataset]
+    for dataset, budget in sorted({(row["dataset"], row["budget_seconds"]) for row in rows}):
+        mine = [row for row in rows if (row["dataset"], row["budget_seconds"]) == (dataset, budget)]
         first = mine[0]
         seeds = max(row["seeds"] for row in mine)
         mine.sort(key=lambda row: -((row["pixel_ap"] or {}).get("mean") or 0))
         lines += [
-            f"**{dataset}** ({first['budget_seconds']:.0f} s of training each; {seeds} seeds and "
+            f"**{dataset}** ({budget:.0f} s of training each; {seeds} seeds and "
             f"{first['proof_steps']} steps in the proof; {first['machine']}; commit {first['commit']})",
             "",
             "| " + " | ".join(COLUMNS) + " |",
