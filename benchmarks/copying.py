@@ -44,9 +44,10 @@ GREEDY: dict[str, dict[str, Any]] = {
         "loop": {"batch": 20, "learning_rate": 8e-4},
     },
     "ddpm": {
-        **{"size_hw": [64, 64], "symmetry": "none", "chain": {"steps": 1000}, "sampling": {"steps": 20}},
+        **{"size_hw": [64, 64], "symmetry": "none", "sampling": {"steps": 20}},
+        "chain": {"steps": 1000, "schedule": "cosine", "prediction": "v_prediction"},
         "net": {"widths": [16, 32, 64], "blocks": 1, "attention": [2]},
-        "loop": {"batch": 8, "learning_rate": 5e-4},
+        "loop": {"batch": 8, "learning_rate": 1e-3},
     },
 }
 """Settings that give a generator every reason to copy."""

@@ -53,13 +53,18 @@ LOOPS = {
 """The training loops of each generator, by their settings."""
 PROBE = 16
 """Steps by which a loop's seconds a step are probed."""
+SHORT = ("chain.steps=1000", "chain.schedule=cosine", "chain.prediction=v_prediction", "loop.learning_rate=1e-3")
 PROCESSOR = (
     *("ddpm.size_hw=[64,64]", "ddpm.net.widths=[16,32,64]", "ddpm.net.blocks=1", "ddpm.net.attention=[2]"),
     *("latent.size_hw=[64,64]", "latent.net.widths=[48,96]", "latent.net.blocks=1"),
-    "latent.autoencoder.net.widths=[24,48]",
+    *("latent.autoencoder.net.widths=[24,48]", "latent.autoencoder.loop.learning_rate=1e-3"),
+    "latent.checkpoints.images=0",
     *("dualanodiff.size_hw=[64,64]", "dualanodiff.net.widths=[32,64,128]", "dualanodiff.net.patch=2"),
+    *(f"{name}.{each}" for name in ("ddpm", "latent") for each in SHORT),
 )
-"""Sizes of the networks that draw whole pictures, chosen by their seconds a step alone."""
+"""What minutes on a processor ask of the systems that draw whole pictures: small networks, chains and learning rates
+that learn in a thousand steps. Under those of the glass paper such a network still draws noise, or parts of any
+colour. The latent system's looks at its training are off: the others have none."""
 SHARED = ("generate.least_share=0", "generate.most_attempts=3", "proof.fewer_groups=[]")
 
 
