@@ -52,7 +52,7 @@ LOOPS = {
 }
 """The training loops of each generator, by their settings."""
 PROBE, TRIES = 16, 2
-"""Steps by which a loop's seconds a step are probed, and how often: the quickest counts, whatever else ran meanwhile."""
+"""Steps by which a loop's seconds a step are probed, and how often: the quickest counts."""
 SHORT = ("chain.steps=1000", "chain.schedule=cosine", "chain.prediction=v_prediction", "loop.learning_rate=1e-3")
 PROCESSOR = (
     *("ddpm.size_hw=[64,64]", "ddpm.net.widths=[16,32,64]", "ddpm.net.blocks=1", "ddpm.net.attention=[2]"),
