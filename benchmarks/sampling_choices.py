@@ -29,6 +29,7 @@ VARIANTS = {
     "example_noise 8, 10 steps": ["example_noise=8", "refine_steps=10"],
     "10 steps": ["refine_steps=10"],
     "detail_noise 0.3": ["detail_noise=0.3"],
+    "detail_noise 0.6": ["detail_noise=0.6"],
     "guidance 1.5": ["guidance=1.5"],
 }
 UPSTREAM = ("check", "split", "kit", "fit")
