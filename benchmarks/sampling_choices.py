@@ -42,8 +42,8 @@ def measured(data: str, source: Path, out: Path, changes: list[str], per_class: 
         shutil.copy(source / "settings.yaml", out)
         for stage in UPSTREAM:
             shutil.copytree(source / stage, out / stage)
-    told = [f"generate.plan.per_class={per_class}", "generate.least_share=0"]
-    settings = run_settings(out, None, [*told, *(f"local.sampling.{change}" for change in changes)])
+    told = [f"generate.plan.per_class={per_class}", *(f"local.sampling.{change}" for change in changes)]
+    settings = run_settings(out, None, told)
     run(data, out, settings=settings, until="quality")
     quality = read_json(out / "quality" / "quality.json")
     by_class = {label: row["sets"]["synthetic"]["kid"] for label, row in quality["classes"].items()}
