@@ -27,6 +27,9 @@ VARIANTS = {
     "from noise alone": ["begin=noise"],
     "example_noise 2": ["example_noise=2"],
     "example_noise 8, 10 steps": ["example_noise=8", "refine_steps=10"],
+    "freedom 1": ["freedom=1"],
+    "freedom 4": ["freedom=4"],
+    "freedom 8": ["freedom=8"],
     "10 steps": ["refine_steps=10"],
     "detail_noise 0.3": ["detail_noise=0.3"],
     "detail_noise 0.6": ["detail_noise=0.6"],
@@ -59,12 +62,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--per-class", type=int, default=30, help="images asked for")
     asked = parser.parse_args()
-    data, steps = data_of(asked.dataset), run_settings(asked.run).local.loop.steps
+    data, of_run = data_of(asked.dataset), run_settings(asked.run)
+    steps, groups = of_run.local.loop.steps, of_run.split.shots or "all"
     for name in asked.only:
         out = asked.out / name.replace(" ", "_").replace(",", "")
         row = measured(data, asked.run, out, VARIANTS[name], asked.per_class)
-        of = {"variant": name, "dataset": asked.dataset, "steps": steps, **row, **origin()}
-        append("sampling.jsonl", [{"name": f"{asked.dataset}, {steps} steps, {name}", **of}])
+        of = {"variant": name, "dataset": asked.dataset, "groups": groups, "steps": steps, **row, **origin()}
+        append("sampling.jsonl", [{"name": f"{asked.dataset} {groups}, {steps} steps, {name}", **of}])
         print(name, row, flush=True)
 
 

@@ -162,13 +162,15 @@ def test_examples_come_back_from_disk(tmp_path, dtype):
         load_examples(tmp_path / "none.safetensors")
 
 
-def brush(begin: str, examples: list[Example], sigma: float = 0.05, most: int = 64) -> LocalPainter:
+def brush(
+    begin: str, examples: list[Example], sigma: float = 0.05, most: int = 64, freedom: float = 1.0
+) -> LocalPainter:
     """A painter whose network, fresh, leaves what it is shown: its estimate is the noisy input, scaled."""
     torch.manual_seed(0)
     told = SETTINGS.model_copy(
         update={
             "sampling": SETTINGS.sampling.model_copy(
-                update={"begin": begin, "example_noise": sigma, "max_windows": most}
+                update={"begin": begin, "example_noise": sigma, "max_windows": most, "freedom": freedom}
             )
         }
     )
@@ -197,6 +199,25 @@ def test_with_hardly_any_noise_the_example_itself_is_painted(size):
     assert far.shown is None
     assert np.corrcoef(near.shown[inside].ravel(), shown.image[inside].ravel())[0, 1] > 0.97  # laid between pixels
     assert (near.shown.shape, near.shown.dtype) == (ground.shape, ground.dtype)
+
+
+def test_given_freedom_every_defect_goes_as_far_from_its_example_as_its_seed_says():
+    mask = hook()[10:42, 14:46]
+    ground = np.full((32, 32, 1), 150, np.uint8)
+    patches = [Patch(ground, mask, "nick", seed) for seed in range(8)]
+    examples = cut_examples(sample(mask), SETTINGS)
+
+    def away(freedom):
+        """Return how far each painting is from one with hardly any noise."""
+        paintings = brush("example", examples, 0.2, freedom=freedom).paint(patches)
+        return np.array([abs(each.image.astype(float) - like)[mask].mean() for each in paintings])
+
+    like = brush("example", examples, 0.021).paint(patches[:1])[0].image.astype(float)
+    tied, free = away(1.0), away(8.0)
+    assert (free >= 0.9 * tied).all()
+    assert free.max() > 2 * tied.max()
+    assert free.min() < 0.5 * free.max()
+    assert np.array_equal(free, away(8.0))
 
 
 def test_noise_that_could_not_fall_is_refused():

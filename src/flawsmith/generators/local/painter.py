@@ -87,7 +87,7 @@ class LocalPainter:
         scales, rng = self._thick_enough(patch.mask, plate, scales), stream(patch.seed, "example")
         laid = lay_under(patch.mask, scales[0], known, self.settings.symmetry, patch.guide.get("contrast"), rng)
         unit = self.palette.strength(laid.gain * laid.example.tones(self.net.channels)[laid.example.own])
-        return Stroke(patch, plate, scales, laid, unit)
+        return Stroke(patch, plate, scales, laid, unit * _freedom(self.settings.sampling, patch))
 
     def _paint_together(self, strokes: Sequence[Stroke]) -> list[Painting]:
         """Paint strokes that all begin with an example, or all with noise."""
@@ -164,6 +164,11 @@ class LocalPainter:
             return stroke.refined(canvas, painted[canvas.patch][0], self.palette)
 
         return sheet.array(self.net.channels + 1, begun)
+
+
+def _freedom(sampling: SamplingSettings, patch: Patch) -> float:
+    """Return by how much the noise on a training defect is stronger than the settings', evenly drawn in octaves."""
+    return float(sampling.freedom ** stream(patch.seed, "freedom").random())
 
 
 def _noise_levels(sampling: SamplingSettings, level: int, by_example: bool) -> Tensor:

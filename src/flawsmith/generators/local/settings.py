@@ -35,6 +35,13 @@ class SamplingSettings(Settings):
         description="noise on the training defect at the coarsest scale, in units of how strongly it stands out: more "
         "keeps less of it",
     )
+    freedom: float = Field(
+        8.0,
+        ge=1,
+        le=16,
+        description="all noise on a training defect is multiplied by a factor drawn by chance, for each defect, from 1 "
+        "to this: some keep more of it, some less, and where the near ones are rejected as copies the others remain",
+    )
     detail_noise: float = Field(0.1, gt=0, description="noise on its detail at each finer scale, in the same units")
     steps: int = Field(12, ge=1, description="noise levels at the coarsest scale, when begun from noise")
     refine_steps: int = Field(4, ge=1, description="noise levels of every other painting")

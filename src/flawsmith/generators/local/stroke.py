@@ -27,7 +27,8 @@ class Stroke:
     """A patch, its tones (HWC), its scales, coarse first, and the training defect it begins with, if it does.
 
     What goes to the network and comes back is HWC in the colours of its palette, with the mask as last channel. Noise
-    levels are multiples of `unit`: how strongly the training defect stands out, 1 without one.
+    levels are multiples of `unit`: how strongly the training defect stands out, times how freely it is painted over;
+    1 without one.
     """
 
     patch: Patch
