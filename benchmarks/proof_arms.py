@@ -48,9 +48,13 @@ def summary(results: dict[str, Any]) -> dict[str, Any]:
 
 
 def spent(folder: Path) -> dict[str, Any]:
-    """Return how many samples were made of how many attempts, and the seconds of every stage."""
+    """Return how many samples were made of how many attempts, the seconds of every stage's last run, and those of all
+    trainings and tests: one core's, although two were at it.
+    """
     counts = read_json(folder / "generate" / "manifest.json")["counts"]
-    return {"generated": counts, "seconds": stage_seconds(folder)}
+    units = [read_json(file)["seconds"] for file in sorted((folder / "prove" / "units").glob("*/timing.json"))]
+    trained = {"count": len(units), "core_seconds": round(sum(units))}
+    return {"generated": counts, "seconds": stage_seconds(folder), "trainings": trained}
 
 
 def main() -> None:

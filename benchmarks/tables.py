@@ -86,11 +86,12 @@ def all_arms() -> list[str]:
     for dataset in sorted({row["dataset"] for row in studies}):
         mine = sorted((row for row in studies if row["dataset"] == dataset), key=lambda row: int(row["groups"]))
         arms = list(dict.fromkeys(arm for row in mine for arm in row["arms"]))
-        minutes = " + ".join(f"{sum(row['seconds'].values()) / 60:.0f}" for row in mine)
+        hours = ", ".join(f"{row['trainings']['core_seconds'] / 3600:.1f}" for row in mine)
         commits = ", ".join(dict.fromkeys(row["commit"] for row in mine))
+        trainings = mine[0]["trainings"]["count"]
         lines += [
             f"**{dataset}** ({mine[0]['test']['images']} sealed images of {mine[0]['test']['groups']} groups; "
-            f"{minutes} min on {mine[0]['machine']}; commit {commits})",
+            f"{trainings} trainings in {hours} core hours on {mine[0]['machine']}; commit {commits})",
             "",
             "| arm | " + " | ".join(f"{row['groups']} groups" for row in mine) + " |",
             "|---" * (len(mine) + 1) + "|",
