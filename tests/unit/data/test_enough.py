@@ -38,7 +38,7 @@ def test_what_is_said_to_be_reached_is_what_was_measured(reached):
     rows = [json.loads(line) for line in (RESULTS / "proof.jsonl").read_text(encoding="utf-8").splitlines()]
     mine = [
         row for row in rows
-        if (row["dataset"], row["arm"], row["inspector"]) == (reached.data, "real", "unet_small")
+        if (row["dataset"], row["arm"], row["inspector"]) == (reached.data, "real", "unet_small") and "study" not in row
     ]  # fmt: skip
     assert len(mine) >= 3
     for name in ("image_ap", "pixel_ap"):
