@@ -3,7 +3,7 @@
     python benchmarks/mixing_choices.py --run runs/magnetic_tile --seeds 0 1 2
     python benchmarks/mixing_choices.py --run runs/magnetic_tile --only "real alone" "as shipped"
 
-Needs a run whose synthetic images are made (`flawsmith run ... --until filter`, say). Every variant trains the run's
+Needs a run whose synthetic images are made (`flawsmith filter` makes them). Every variant trains the run's
 inspector for its steps on the training part with those images, and is looked at on the validation part. The sealed
 test part is never opened. Rows go to `results/mixing.jsonl`, one per variant, with a value per seed.
 """
