@@ -5,8 +5,9 @@
 
 At most so many groups per class are learnt from, those for validation included; what else may be learnt from is set
 aside for the ceiling, so that the sealed images are the same for every number of groups. In magnetic_tile frayed rims
-take part, too. So many trainings are shorter than those of `proof_real.py`: 1,500 steps. Settings are otherwise those
-of `settings/NAME.yaml`; `key=value` goes before them. Given again with more arms, controls or seeds, only what is
+take part, too. So many trainings are shorter than those of `proof_real.py` (`SHORTER`): on mvtec_bottle real images
+alone reach a pixel AP of .51, .67 and .64 on the spare images of the smallest budget after 400, 800 and 1,500 steps.
+Settings are otherwise those of `settings/NAME.yaml`; `key=value` goes before them. Given again with more arms, controls or seeds, only what is
 missing is trained. The rows carry `"study": "all arms"`; the verdict goes to `results/arms.jsonl`, beside the seconds
 of every stage.
 """
@@ -27,22 +28,30 @@ from flawsmith.recipes.run import run
 from flawsmith.recipes.settings import RunSettings
 
 STUDY = "all arms"
-SHOWN = ("pixel_ap", "image_ap")
-KEPT = ("against_best", "against_base", "ceilings", "test")
+SHOWN = ("pixel_ap", "pixel_macro_ap", "image_ap")
+KEPT = ("against_best", "against_base", "ceilings", "test", "pixel_ap_of_class")
 CLASSES = {"magnetic_tile": ["data.classes=[Blowhole,Break,Crack,Fray]"]}
-SHORTER = ("proof.steps=1500", "proof.check_every=1500")
+SHORTER = {
+    "magnetic_tile": ("proof.steps=1500", "proof.check_every=1500"),
+    "mvtec_bottle": (
+        *("proof.steps=800", "proof.check_every=800"),
+        *("local.loop.steps=1000", "generate.plan.per_class=60"),
+    ),
+}
 ARMS = (
     *("split.method=grouped", "split.surplus=spare", "arms=[all_real,augmented,unfiltered,synthetic_only]"),
     "controls=[copy_paste,copy_paste_poisson,perlin,cutpaste,cutmix]",
 )
 
 
+def estimate(found: dict[str, float]) -> list[float]:
+    """Return a metric's mean and 95 % interval, rounded."""
+    return [round(found[each], 4) for each in ("mean", "low", "high")]
+
+
 def summary(results: dict[str, Any]) -> dict[str, Any]:
     """Return the verdict, the differences it rests on, and every arm's mean and 95 % interval."""
-    arms = {
-        arm["arm"]: {name: [round(arm["metrics"][name][each], 4) for each in ("mean", "low", "high")] for name in SHOWN}
-        for arm in results["arms"]
-    }
+    arms = {arm["arm"]: {name: estimate(arm["metrics"][name]) for name in SHOWN} for arm in results["arms"]}
     said = {name: results["verdict"][name] for name in ("verdict", "sentence")}
     return {**said, "arms": arms, **{name: results[name] for name in KEPT}}
 
@@ -65,7 +74,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("settings", nargs="*", help="key=value")
     asked = parser.parse_intermixed_args()
-    told = [*ARMS, *CLASSES.get(asked.dataset, []), *SHORTER, f"split.shots={asked.groups}", *asked.settings]
+    told = [
+        *ARMS,
+        *CLASSES.get(asked.dataset, []),
+        *SHORTER[asked.dataset],
+        f"split.shots={asked.groups}",
+        *asked.settings,
+    ]
     settings = resolve(RunSettings, settings_of(asked.dataset), told)
     with Shown() as progress:
         done = run(data_of(asked.dataset), asked.out, settings=settings, progress=progress)

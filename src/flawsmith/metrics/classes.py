@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flawsmith.core.errors import DataError
+from flawsmith.metrics.curves import average_precision
 from flawsmith.metrics.inspection import image_counts
 
 Counts = NDArray[Any]
@@ -63,6 +64,24 @@ def macro(values: Values) -> Values:
     """Return the mean over classes (..., K), each counted the same however many images it has."""
     known = np.isfinite(values)
     return _ratio(np.where(known, values, 0.0).sum(-1), known.sum(-1))
+
+
+def macro_average_precision(positives: Sequence[Counts], negative: Counts) -> Values:
+    """Return the mean over classes of the average precision of each class's defect pixels against all sound ones.
+
+    Each of `positives` counts one class's defect pixels (..., B) over score bins, `negative` the sound pixels (..., B).
+    Pooled, a class weighs as much as its defects cover; here every class weighs the same. One without a pixel is left
+    out; NaN where none has any.
+
+    >>> large, small, sound = np.array([0, 8]), np.array([2, 2]), np.array([90, 2])
+    >>> float(macro_average_precision([large], sound))
+    0.8
+    >>> float(macro_average_precision([large, small], sound).round(3))
+    0.535
+    """
+    if not positives:
+        return np.full(negative.shape[:-1], np.nan)
+    return macro(np.stack([average_precision(each, negative) for each in positives], -1))
 
 
 def decision_threshold(labels: NDArray[Any], scores: NDArray[Any]) -> float:

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from flawsmith.core.records import GOOD
 from flawsmith.metrics import classes as of_classes
-from flawsmith.metrics.inspection import PixelCounts, average_precision, f1_max, image_auroc, recall_at_fpr
+from flawsmith.metrics import curves
+from flawsmith.metrics.classes import macro_average_precision
+from flawsmith.metrics.inspection import average_precision, f1_max, image_auroc, recall_at_fpr
+from flawsmith.proof.tally import Tally
 
 Images = Sequence[Mapping[str, Any]]
 
 
-def measured(
-    images: Images, pixels: PixelCounts, false_alarm_rate: float, threshold: float | None
-) -> dict[str, float | None]:
+def measured(images: Images, tally: Tally, false_alarm_rate: float, threshold: float | None) -> dict[str, float | None]:
     """Return every metric of one inspector by name, None where undefined; `threshold` is None without classes."""
     labels, scores = labels_and_scores(images)
+    pixels = tally.total
     return {
         "image_auroc": plain(image_auroc(labels, scores)),
         "image_ap": plain(average_precision(labels, scores)),
@@ -31,6 +33,7 @@ def measured(
         "recall_at_fpr": plain(recall_at_fpr(labels, scores, false_alarm_rate)),
         "pixel_auroc": plain(pixels.auroc),
         "pixel_ap": plain(pixels.average_precision),
+        "pixel_macro_ap": plain(float(macro_average_precision(list(tally.positive.values()), pixels.negative))),
         "pixel_f1_max": plain(pixels.f1_max),
         "pixel_pro": plain(pixels.pro()),
         **class_numbers(images, threshold),
@@ -53,6 +56,14 @@ def recalls(images: Images, false_alarm_rate: float) -> dict[str, float | None]:
         labels, scores = labels_and_scores([image for image in images if image["label"] in (GOOD, label)])
         found[label] = plain(recall_at_fpr(labels, scores, false_alarm_rate))
     return found
+
+
+def pixel_precisions(tally: Tally) -> dict[str, float | None]:
+    """Return, per class, the average precision of its defect pixels against all sound ones."""
+    return {
+        label: plain(float(curves.average_precision(positive, tally.total.negative)))
+        for label, positive in sorted(tally.positive.items())
+    }
 
 
 def labels_and_scores(images: Images) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

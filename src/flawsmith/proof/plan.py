@@ -24,7 +24,7 @@ from flawsmith.proof.pool import run_jobs
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.shares import Sweep, reached, trials
 from flawsmith.proof.subsets import real_part
-from flawsmith.proof.work import CURVE, Job, take_over
+from flawsmith.proof.work import CURVE, KEPT_VERSION, Job, take_over
 
 PLAN, UNITS = "plan.json", "units"
 NO_RESULT = (
@@ -83,7 +83,9 @@ class Plan:
         files = [self._files[name]] if self._files[name] else []
         turn = seed % len(arm.sets) if arm.sets else 0
         synthetic, learnt = (arm.sets[turn], self._made[name][turn]) if arm.sets else (None, "")
-        token = sha256_json([name, seed, options, arm.real_defects, self._digests, learnt, *amount, *files])
+        token = sha256_json(
+            [KEPT_VERSION, name, seed, options, arm.real_defects, self._digests, learnt, *amount, *files]
+        )
         return Job(
             arm=name,
             seed=seed,

@@ -168,7 +168,8 @@ def summarise(folder: Path, arms: Sequence[str], settings: ProofSettings, facts:
         "worth": worth_of(table, draws, facts["groups_per_class"], candidate),
         "curves": {f"{each['arm']}-{each['seed']}": each["curve"] for each in raw},
         "false_alarm_rate": settings.false_alarm_rate,
-        "recall_at_fpr": _mean_recalls(raw, arms),
+        "recall_at_fpr": _class_means(raw, arms, "recall"),
+        "pixel_ap_of_class": _class_means(raw, arms, "pixel_ap_of_class"),
         "classes": class_tables(raw, arms),
     }
     return _jsonable(found)  # type: ignore[no-any-return]
@@ -185,11 +186,12 @@ def _all_converged(rows: Sequence[Mapping[str, Any]]) -> bool | None:
     return None if None in found else all(found)
 
 
-def _mean_recalls(raw: Sequence[Mapping[str, Any]], arms: Sequence[str]) -> dict[str, dict[str, float]]:
+def _class_means(raw: Sequence[Mapping[str, Any]], arms: Sequence[str], name: str) -> dict[str, dict[str, float]]:
+    """Return per arm the mean over seeds of a number that each unit has per class."""
     return {
         arm: {
-            label: float(np.mean([each["recall"][label] or 0.0 for each in raw if each["arm"] == arm]))
-            for label in raw[0]["recall"]
+            label: float(np.mean([each[name][label] or 0.0 for each in raw if each["arm"] == arm]))
+            for label in raw[0][name]
         }
         for arm in arms
     }

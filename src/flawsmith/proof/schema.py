@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flawsmith.proof.verdict import Word
 from flawsmith.proof.worth import Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class _Part(BaseModel):
@@ -132,7 +132,7 @@ class ClassTable(_Part):
 class Results(_Part):
     """What a proof found: prove/results.json. Metrics are shares of one."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     rows: list[Row]
     arms: list[ArmSummary]
     against_best: dict[str, Difference] = Field(description="candidate against the best other arm, by judged metric")
@@ -148,6 +148,10 @@ class Results(_Part):
     worth: dict[str, WorthInGroups] = Field(description="what the candidate is worth in real defects, by metric")
     recall_at_fpr: dict[str, dict[str, float]] = Field(
         description="share of defective images found at `false_alarm_rate`, by arm and class"
+    )
+    pixel_ap_of_class: dict[str, dict[str, float]] = Field(
+        description="average precision of a class's defect pixels against all sound ones, by arm and class; empty "
+        "where no pixels are marked"
     )
     false_alarm_rate: float = Field(
         description="share of good test images that raise a false alarm where recall is read"

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from flawsmith.core.rng import stream
 from flawsmith.metrics import classes, curves
 from flawsmith.metrics.intervals import paired_difference, percentile_interval, resampling_weights
+from flawsmith.proof.tally import ClassPixels
 
 IMAGE_METRICS = ("image_auroc", "image_ap", "image_f1_max", "recall_at_fpr")
-PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_pro")
+PIXEL_METRICS = ("pixel_auroc", "pixel_ap", "pixel_macro_ap", "pixel_f1_max", "pixel_pro")
 CLASS_METRICS = ("accuracy", "macro_f1")
 METRICS = (*IMAGE_METRICS, *PIXEL_METRICS, *CLASS_METRICS)
 Values = NDArray[np.float64]
@@ -28,7 +29,8 @@ class Unit:
     groups are the same, in the same order, in every unit. `overlap` (G, B) is the summed share of each defect region
     per bin and `regions` (G,) how many there are. `defective` (G,) says which groups hold a defect; `false_alarm_rate`
     is the share of good images at which recall is read. `confusion` (G, K, K) counts images by true class and class
-    named, and is None or empty where none was; pixel counts are 0 where none was marked. What they give is then NaN.
+    named, and is None or empty where none was; pixel counts are 0 where none was marked, and `class_pixels`, the defect
+    pixels of each class, are then none. What they give is then NaN.
     """
 
     arm: str
@@ -41,12 +43,14 @@ class Unit:
     defective: NDArray[np.bool_]
     false_alarm_rate: float
     confusion: NDArray[Any] | None = None
+    class_pixels: Sequence[ClassPixels] = ()
 
     def resampled(self, weights: NDArray[np.int64]) -> dict[str, Values]:
         """Return each metric (draws,) on resamples given as group weights (draws, G)."""
         times = weights.astype(np.float64)
         image = [times @ counts for counts in self.image_counts]
         pixel = [times @ counts for counts in self.pixel_counts]
+        of_class = [times[:, each.groups] @ each.counts for each in self.class_pixels]
         named = np.zeros((times.shape[1], 0, 0)) if self.confusion is None else self.confusion
         confusion = np.einsum("dg,gij->dij", times, named)
         return {
@@ -56,6 +60,7 @@ class Unit:
             "recall_at_fpr": curves.recall_at_fpr(image[0], image[1], self.false_alarm_rate),
             "pixel_auroc": curves.auroc(pixel[0], pixel[1]),
             "pixel_ap": curves.average_precision(pixel[0], pixel[1]),
+            "pixel_macro_ap": classes.macro_average_precision(of_class, pixel[1]),
             "pixel_f1_max": curves.f1_max(pixel[0], pixel[1]),
             "pixel_pro": curves.pro(times @ self.overlap, pixel[1], times @ self.regions),
             "accuracy": classes.accuracy(confusion),

@@ -11,17 +11,19 @@ from flawsmith.metrics.intervals import Interval
 
 Word = Literal["helps", "no evidence", "hurts"]
 JUDGED = {
-    "pixel_ap": "marking the defect's pixels",
+    "pixel_macro_ap": "marking the defect's pixels",
     "macro_f1": "naming the defect's class",
     "image_ap": "telling defective parts from good ones",
 }
 """The metrics that may decide, and what each is about."""
+TITLES = {"pixel_macro_ap": "class-mean pixel AP", "macro_f1": "macro F1", "image_ap": "image AP"}
+"""The same, as people write them."""
 
 Difference = Mapping[str, Any]
 
 
 def judged(arms: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """Return the metrics that decide: image AP, and pixel AP or, from an inspector of classes alone, macro F1.
+    """Return the metrics that decide: image AP, and the pixel AP of classes or, where no pixel is marked, macro F1.
 
     `arms` hold the mean of each metric, NaN where the inspector does not give it.
     """
@@ -29,7 +31,7 @@ def judged(arms: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     def known(metric: str) -> bool:
         return any(np.isfinite(arm["metrics"][metric]["mean"]) for arm in arms)
 
-    return ("macro_f1" if known("macro_f1") and not known("pixel_ap") else "pixel_ap"), "image_ap"
+    return ("macro_f1" if known("macro_f1") and not known("pixel_macro_ap") else "pixel_macro_ap"), "image_ap"
 
 
 def word(against_best: Difference, against_base: Difference) -> Word:
@@ -85,8 +87,7 @@ def _sentence(found: Word, about: str, name: str, best: Difference, base: Differ
     }[found]
     if found == "no evidence" and shown["high"] < 0:
         claim = f"At {about} the alternative {shown['other']} does better"
-    title = name.replace("_", " ").replace("ap", "AP").replace("f1", "F1")
-    points = f"{100 * shown['mean']:+.1f} points of {title}"
+    points = f"{100 * shown['mean']:+.1f} points of {TITLES[name]}"
     return f"{claim}: {points}, with 95 % confidence between {100 * shown['low']:+.1f} and {100 * shown['high']:+.1f}."
 
 

@@ -26,15 +26,17 @@ from flawsmith.core.rng import derive_seed
 from flawsmith.data.loading import load_sample
 from flawsmith.data.sealed import open_test
 from flawsmith.inspectors import INSPECTORS
-from flawsmith.metrics.inspection import PixelCounts, average_precision, coarse, count_pixels
+from flawsmith.metrics.inspection import PixelCounts, average_precision, count_pixels
 from flawsmith.proof import numbers
 from flawsmith.proof.plateau import Look
 from flawsmith.proof.settings import ProofSettings
 from flawsmith.proof.statistics import METRICS, Unit
+from flawsmith.proof.tally import Tally, class_pixels
 
 RESULT, CURVE, COUNTS, TIMING, TOKEN = "result.json", "curve.json", "counts.safetensors", "timing.json", ".token.json"
 TRAINING, MODEL = "training", "model"
-COARSE_BINS = 2048
+KEPT_VERSION = 2
+"""Rises when `read_unit` needs what earlier versions did not keep: their units are then trained again."""
 
 
 @dataclass(frozen=True)
@@ -217,21 +219,14 @@ def likeliest_defect(findings: Findings) -> str | None:
 
 def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
     folder, test = Path(job.folder), open_test(Path(job.split_folder))
-    groups = sorted({entry.group for entry in test})
-    place = {group: number for number, group in enumerate(groups)}
-    regions = np.zeros(len(groups))
-    counts = {name: np.zeros((len(groups), COARSE_BINS)) for name in ("positive", "negative", "overlap")}
-    total, images = PixelCounts.empty(), []
+    tally, images = Tally(sorted({entry.group for entry in test})), []
     for seen in inspected(inspector, test):
         images.append(seen.row)
         if seen.pixels:
-            total, group = total + seen.pixels, place[seen.entry.group]
-            for name in ("positive", "negative", "overlap"):
-                counts[name][group] += coarse(getattr(seen.pixels, name), COARSE_BINS)
-            regions[group] += seen.pixels.regions
+            tally.add(seen.entry, seen.pixels)
     threshold = _threshold(job, inspector, settings) if images[0]["named"] is not None else None
     with written_whole(folder / COUNTS) as beside:
-        save_file({**counts, "regions": regions}, beside)
+        save_file(tally.tensors(), beside)
     write_json(
         folder / RESULT,
         {
@@ -239,8 +234,9 @@ def _test(job: Job, inspector: Inspector, settings: ProofSettings) -> None:
             "arm": job.arm,
             "seed": job.seed,
             "steps": job.steps,
-            "metrics": numbers.measured(images, total, settings.false_alarm_rate, threshold),
+            "metrics": numbers.measured(images, tally, settings.false_alarm_rate, threshold),
             "recall": numbers.recalls(images, settings.false_alarm_rate),
+            "pixel_ap_of_class": numbers.pixel_precisions(tally),
             "false_alarm_rate": settings.false_alarm_rate,
             "threshold": threshold,
             "curve": read_json(folder / CURVE),
@@ -274,6 +270,7 @@ def read_unit(folder: Path) -> Unit:
         overlap=pixels["overlap"],
         regions=pixels["regions"],
         defective=counts[0].sum(1) > 0,
+        class_pixels=class_pixels(pixels),
         false_alarm_rate=result["false_alarm_rate"],
         confusion=numbers.confusions(images, result.get("threshold"), numbers.classes_in(images)),
     )

@@ -41,7 +41,7 @@ def test_supersimplenet_is_proven_with_and_resumes(world, tmp_path):
     assert {row["arm"] for row in proof.rows} == {"real", "both"}
     assert all(0 <= row[name] <= 1 for row in proof.rows for name in ("image_ap", "pixel_ap", "image_auroc"))
     assert all(row["macro_f1"] is None for row in proof.rows)
-    assert set(proof.verdict["metrics"]) == {"image_ap", "pixel_ap"}
+    assert set(proof.verdict["metrics"]) == {"image_ap", "pixel_macro_ap"}
     assert [look["step"] for look in proof.results["curves"]["real-0"]] == [2, 4]
     before = sha256_file(tmp_path / "results.json")
     shutil.rmtree(tmp_path / "units" / "both-0")

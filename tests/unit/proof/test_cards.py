@@ -46,9 +46,10 @@ def data() -> CardData:
             "verdict": "helps",
             "sentence": "Use them.",
             "candidate": "real+synthetic",
-            "metrics": {"pixel_ap": "helps", "image_ap": "no evidence"},
+            "metrics": {"pixel_macro_ap": "helps", "image_ap": "no evidence"},
         },
         "worth": dict.fromkeys(METRICS, WORTH),
+        "pixel_ap_of_class": {"real": {"scratch": 0.125}, "real+synthetic": {"scratch": 0.5}},
         "recall_at_fpr": {"real": {"scratch": 0.25}, "real+synthetic": {"scratch": 0.75}},
         "false_alarm_rate": 0.02,
         "steps": 40,
@@ -70,8 +71,8 @@ def test_the_model_card_holds_counts_hashes_settings_metrics_verdict_and_limits(
     assert card == model_card(data)
     assert "Inspector unet_small: finds defects of the classes scratch in photographs like those of plates" in card
     assert "**helps**: Use them." in card
-    assert "- pixel AP: worth about 3.6 more." in card
-    assert "| pixel AP | 0.625 [0.500, –] | 0.625 [0.500, –] |" in card
+    assert "- class-mean pixel AP: worth about 3.6 more." in card
+    assert "| class-mean pixel AP | 0.625 [0.500, –] | 0.625 [0.500, –] |" in card
     assert "| scratch | 0.250 | 0.750 |" in card
     assert "2 % of the 60 good test images are 1.2 images" in card
     assert "stopped improving on validation: 1 of 2; still improving: 1; unknown: 0" in card

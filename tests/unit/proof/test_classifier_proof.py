@@ -77,7 +77,9 @@ def test_the_rows_are_those_of_scikit_learn(proven):
     assert row["accuracy"] == pytest.approx(accuracy_score(labels, named))
     assert row["macro_f1"] == pytest.approx(f1_score(labels, named, average="macro"))
     assert row["image_ap"] == pytest.approx(average_precision_score(labels != GOOD, scores))
-    assert [row[name] for name in ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_pro")] == [None] * 4
+    assert [row[name] for name in ("pixel_auroc", "pixel_ap", "pixel_macro_ap", "pixel_f1_max", "pixel_pro")] == [
+        None
+    ] * 5
     confusion = np.array(read_json(folder / "results.json")["classes"]["real"]["confusion"])
     assert confusion.sum() == 2 * len(labels), "both seeds are counted"
     assert (confusion >= confusion_matrix(labels, named, labels=CLASSES)).all()

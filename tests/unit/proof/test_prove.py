@@ -100,6 +100,7 @@ def _check_row(world, folder, row):
     assert row["image_ap"] == pytest.approx(average_precision_score(labels, findings.image_scores), abs=1e-4)
     assert row["pixel_auroc"] == pytest.approx(roc_auc_score(masks, pixels), abs=1e-4)
     assert row["pixel_ap"] == pytest.approx(average_precision_score(masks, pixels), abs=1e-4)
+    assert row["pixel_macro_ap"] == pytest.approx(row["pixel_ap"], abs=1e-9), "there is one class"
 
 
 @pytest.mark.parametrize("interrupted_at", [("train real-0", 4), ("train real-1", 8), ("train real+synthetic-0", 4)])

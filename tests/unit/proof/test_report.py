@@ -28,13 +28,14 @@ PROOF = {
     "worth": {name: WORTH for name in METRICS},
     "curves": {"real-0": [{"step": 10, "pixel_ap": 0.2, "image_ap": 0.5}], "real+synthetic-0": []},
     "false_alarm_rate": 0.01,
+    "pixel_ap_of_class": {"real@3": {}, "real": {"scratch": 0.25}, "real+synthetic": {"scratch": 0.375}},
     "recall_at_fpr": {"real@3": {}, "real": {"scratch": None}, "real+synthetic": {"scratch": 0.5}},
     "test": {"images": 9, "good": 4, "groups": 5},
     "steps": 10,
     "verdict": {
         "verdict": "no evidence",
         "sentence": "Not shown: <nothing>.",
-        "metrics": {"pixel_ap": "no evidence", "image_ap": "no evidence"},
+        "metrics": {"pixel_macro_ap": "no evidence", "image_ap": "no evidence"},
         "candidate": "real+synthetic",
     },
 }

@@ -6,6 +6,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score, r
 
 from flawsmith.metrics.inspection import f1_max, recall_at_fpr
 from flawsmith.proof.statistics import METRICS, Unit, best_other, difference, draw, summary
+from flawsmith.proof.tally import ClassPixels
 
 GROUPS = 30
 
@@ -56,6 +57,24 @@ def test_class_metrics_of_resamples_equal_repeating_the_images():
         labels, said = (np.repeat(np.array(names)[each], weight) for each in (truth, named))
         assert values["accuracy"][row] == pytest.approx(accuracy_score(labels, said))
         assert values["macro_f1"][row] == pytest.approx(f1_score(labels, said, average="macro"))
+
+
+def test_the_mean_of_classes_equals_repeating_the_pixels_of_each_class():
+    made, scores = unit("real", 0, 1.0)
+    names = np.where(np.arange(GROUPS) % 3 == 0, "large", "small")
+    rows = {name: np.flatnonzero(made.defective & (names == name)) for name in ("large", "small")}
+    counts = made.pixel_counts[0].astype(np.float64)
+    made = replace(made, class_pixels=[ClassPixels(groups, counts[groups]) for groups in rows.values()])
+    weights = np.random.default_rng(2).integers(0, 3, (5, GROUPS))
+    weights[0, rows["small"]] = 0  # a resample without a pixel of one class
+    values = made.resampled(weights)["pixel_macro_ap"]
+    for value, weight in zip(values, weights, strict=True):
+        found = []
+        for groups in rows.values():
+            kept = np.isin(np.arange(GROUPS), groups) | ~made.defective
+            labels, repeated = (np.repeat(each[kept], weight[kept]) for each in (made.defective, scores))
+            found += [average_precision_score(labels, repeated)] if labels.any() else []
+        assert value == pytest.approx(np.mean(found))
 
 
 def test_an_inspector_without_classes_has_no_class_metrics():

@@ -9,16 +9,16 @@ def gap(low, high, other="real+copy_paste"):
 
 
 def verdict(pixel_best, image_best, pixel_base, image_base, converged=True, sets=3):
-    best = {"pixel_ap": gap(*pixel_best), "image_ap": gap(*image_best)}
-    base = {"pixel_ap": gap(*pixel_base, "real"), "image_ap": gap(*image_base, "real")}
+    best = {"pixel_macro_ap": gap(*pixel_best), "image_ap": gap(*image_best)}
+    base = {"pixel_macro_ap": gap(*pixel_base, "real"), "image_ap": gap(*image_base, "real")}
     return judge("real+synthetic", best, base, converged, sets)
 
 
 def test_helps_only_when_surely_better_than_the_best_other_arm():
     found = verdict((0.02, 0.1), (-0.01, 0.03), (0.05, 0.2), (0.0, 0.05))
     assert found["verdict"] == "helps"
-    assert found["metrics"] == {"pixel_ap": "helps", "image_ap": "no evidence"}
-    assert "+6.0 points of pixel AP" in found["sentence"]
+    assert found["metrics"] == {"pixel_macro_ap": "helps", "image_ap": "no evidence"}
+    assert "+6.0 points of class-mean pixel AP" in found["sentence"]
     assert "between +2.0 and +10.0" in found["sentence"]
 
 
@@ -56,7 +56,7 @@ def test_a_verdict_on_the_images_of_one_fit_says_so(low, sets, said):
 def test_an_undefined_metric_is_no_evidence():
     nan = float("nan")
     found = verdict((nan, nan), (0.01, 0.02), (nan, nan), (0.01, 0.02))
-    assert found["metrics"]["pixel_ap"] == "no evidence"
+    assert found["metrics"]["pixel_macro_ap"] == "no evidence"
     assert "cannot be compared" in found["sentence"]
 
 
@@ -87,15 +87,15 @@ def test_an_undefined_metric_is_not_waited_for():
 
 
 def arm(**means):
-    known = {"image_ap": 0.9, "pixel_ap": float("nan"), "macro_f1": float("nan"), **means}
+    known = {"image_ap": 0.9, "pixel_macro_ap": float("nan"), "macro_f1": float("nan"), **means}
     return {"arm": "real", "metrics": {name: {"mean": mean} for name, mean in known.items()}}
 
 
 def test_an_inspector_of_classes_alone_is_judged_by_macro_f1():
     assert judged([arm(macro_f1=0.5), arm(macro_f1=0.6)]) == ("macro_f1", "image_ap")
-    assert judged([arm(pixel_ap=0.5), arm(pixel_ap=0.6)]) == ("pixel_ap", "image_ap")
-    assert judged([arm(pixel_ap=0.5, macro_f1=0.5)]) == ("pixel_ap", "image_ap")
-    assert judged([arm()]) == ("pixel_ap", "image_ap"), "a segmenter whose test images have no masks"
+    assert judged([arm(pixel_macro_ap=0.5), arm(pixel_macro_ap=0.6)]) == ("pixel_macro_ap", "image_ap")
+    assert judged([arm(pixel_macro_ap=0.5, macro_f1=0.5)]) == ("pixel_macro_ap", "image_ap")
+    assert judged([arm()]) == ("pixel_macro_ap", "image_ap"), "a segmenter whose test images have no masks"
 
 
 def test_the_verdict_speaks_of_classes():

@@ -15,6 +15,7 @@ METRICS = {
     "image_ap": "image AP",
     "pixel_auroc": "pixel AUROC",
     "pixel_ap": "pixel AP",
+    "pixel_macro_ap": "class-mean pixel AP",
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
 }

@@ -47,6 +47,7 @@ def titles(false_alarm_rate: float) -> dict[str, str]:
         "recall_at_fpr": f"recall at {100 * false_alarm_rate:g} % false alarms",
         "pixel_auroc": "pixel AUROC",
         "pixel_ap": "pixel AP",
+        "pixel_macro_ap": "class-mean pixel AP",
         "pixel_f1_max": "pixel F1-max",
         "pixel_pro": "PRO",
         "accuracy": "accuracy",
