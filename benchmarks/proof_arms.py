@@ -7,9 +7,9 @@ At most so many groups per class are learnt from, those for validation included;
 aside for the ceiling, so that the sealed images are the same for every number of groups. In magnetic_tile frayed rims
 take part, too. So many trainings are shorter than those of `proof_real.py` (`SHORTER`): on mvtec_bottle real images
 alone reach a pixel AP of .51, .67 and .64 on the spare images of the smallest budget after 400, 800 and 1,500 steps.
-Settings are otherwise those of `settings/NAME.yaml`; `key=value` goes before them. Given again with more arms, controls or seeds, only what is
-missing is trained. The rows carry `"study": "all arms"`; the verdict goes to `results/arms.jsonl`, beside the seconds
-of every stage.
+Settings are otherwise those of `settings/NAME.yaml`; `key=value` goes before them. Given again with more arms,
+controls or seeds, only what is missing is trained. The rows carry `"study": "all arms"`; the verdict goes to
+`results/arms.jsonl`, beside the seconds of every stage.
 """
 
 from __future__ import annotations
