@@ -104,8 +104,9 @@ def all_arms() -> list[str]:
 
 
 def marks(arm: dict[str, list[float]] | None) -> str:
-    """Return an arm's mean pixel AP, and its image AP in brackets."""
-    return f"{arm['pixel_ap'][0]:.3f} ({arm['image_ap'][0]:.3f})" if arm else "–"
+    """Return an arm's means: class-mean pixel AP, pixel AP, image AP."""
+    names = ("pixel_macro_ap", "pixel_ap", "image_ap")
+    return " · ".join(f"{arm[name][0]:.3f}" if name in arm else "–" for name in names) if arm else "–"
 
 
 def number(name: str, digits: int = 2) -> Callable[[dict[str, Any]], str]:

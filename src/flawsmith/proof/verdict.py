@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flawsmith.metrics.intervals import Interval
+from flawsmith.proof.titles import TITLES
 
 Word = Literal["helps", "no evidence", "hurts"]
 JUDGED = {
@@ -16,8 +17,6 @@ JUDGED = {
     "image_ap": "telling defective parts from good ones",
 }
 """The metrics that may decide, and what each is about."""
-TITLES = {"pixel_macro_ap": "class-mean pixel AP", "macro_f1": "macro F1", "image_ap": "image AP"}
-"""The same, as people write them."""
 
 Difference = Mapping[str, Any]
 

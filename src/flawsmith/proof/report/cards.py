@@ -10,8 +10,9 @@ from typing import Any
 
 from flawsmith.core.records import GOOD
 from flawsmith.core.store import Manifest
-from flawsmith.proof.report.render import fits, share, titles
+from flawsmith.proof.report.render import fits, share
 from flawsmith.proof.report.templates import templates
+from flawsmith.proof.titles import titles
 
 _MARKS = re.compile(r"([\\`*\[|]|(?<![^\W_])_|_(?![^\W_]))")
 """What Markdown reads as mark-up; an underline within a word it leaves alone."""

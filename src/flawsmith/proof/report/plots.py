@@ -10,16 +10,10 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-METRICS = {
-    "image_auroc": "image AUROC",
-    "image_ap": "image AP",
-    "pixel_auroc": "pixel AUROC",
-    "pixel_ap": "pixel AP",
-    "pixel_macro_ap": "class-mean pixel AP",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-}
-"""The metrics that are drawn where an arm has them, by their name in the results, as people write them."""
+from flawsmith.proof.titles import TITLES
+
+DRAWN = ("image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pixel_macro_ap", "accuracy", "macro_f1")
+"""The metrics that are drawn, where an arm has them."""
 COLOURS = ("#5b6b7b", "#b7791f", "#0f766e", "#7c3aed", "#be123c", "#2563eb")
 STYLE: Any = {"svg.hashsalt": "flawsmith", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
 
@@ -28,10 +22,10 @@ def intervals(arms: Sequence[Mapping[str, Any]]) -> str:
     """Return one panel per metric that is known: each arm's mean with its 95 % interval."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10, 0.5 + 0.35 * len(arms)), layout="constrained")
-        shown = [name for name in METRICS if any(arm["metrics"][name]["mean"] is not None for arm in arms)]
+        shown = [name for name in DRAWN if any(arm["metrics"][name]["mean"] is not None for arm in arms)]
         panels = figure.subplots(1, max(1, len(shown)), sharey=True, squeeze=False)[0]
         for panel, name in zip(panels, shown, strict=False):
-            _interval_panel(panel, arms, name, METRICS[name])
+            _interval_panel(panel, arms, name, TITLES[name])
         return _svg(figure)
 
 

@@ -8,6 +8,7 @@ from flawsmith.proof.report.data import ReportData
 from flawsmith.proof.report.headline import headline
 from flawsmith.proof.report.plots import feature_map, intervals, learning_curves, over_training, worth_curve
 from flawsmith.proof.report.templates import templates
+from flawsmith.proof.titles import titles
 from flawsmith.proof.worth import number
 
 
@@ -36,23 +37,6 @@ def render(data: ReportData) -> str:
         course=course,
         course_plot=over_training(course["rows"]) if course else "",
     )
-
-
-def titles(false_alarm_rate: float) -> dict[str, str]:
-    """Return every metric of the tables by its name in the results, as people write it."""
-    return {
-        "image_auroc": "image AUROC",
-        "image_ap": "image AP",
-        "image_f1_max": "image F1-max",
-        "recall_at_fpr": f"recall at {100 * false_alarm_rate:g} % false alarms",
-        "pixel_auroc": "pixel AUROC",
-        "pixel_ap": "pixel AP",
-        "pixel_macro_ap": "class-mean pixel AP",
-        "pixel_f1_max": "pixel F1-max",
-        "pixel_pro": "PRO",
-        "accuracy": "accuracy",
-        "macro_f1": "macro F1",
-    }
 
 
 def fits(proof: Any) -> int:
