@@ -18,6 +18,7 @@ from flawsmith.data.loading import image_sha256, load_sample
 from flawsmith.data.sealed import open_test
 from flawsmith.data.splits import Splits, write_splits
 from flawsmith.inspectors import INSPECTORS
+from flawsmith.proof import plan
 from flawsmith.proof.arms import Arm
 from flawsmith.proof.plan import Plan, mean_curve
 from flawsmith.proof.prove import prove, read_proof
@@ -407,6 +408,15 @@ def test_shares_are_chosen_on_validation_and_not_trained_again(world, tmp_path):
     fixed = SETTINGS.model_copy(update={"synthetic_share": sweep["chosen"]})
     same = run(world, tmp_path / "fixed", fixed)
     assert [row["pixel_ap"] for row in same.rows] == [row["pixel_ap"] for row in proof.rows]
+
+
+def test_units_that_kept_less_are_trained_again(world, tmp_path, monkeypatch):
+    settings, trained = SETTINGS.model_copy(update={"seeds": 1}), set()
+    with monkeypatch.context() as before:
+        before.setattr(plan, "KEPT_VERSION", plan.KEPT_VERSION - 1)
+        run(world, tmp_path / "before", settings)
+    run(world, tmp_path / "now", settings, earlier=tmp_path / "before", progress=lambda task, *_: trained.add(task))
+    assert trained == {"train real-0", "train real+synthetic-0"}
 
 
 def test_shares_cannot_be_chosen_without_defects_to_look_at(world, tmp_path):
