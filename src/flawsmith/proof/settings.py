@@ -42,7 +42,11 @@ class ProofSettings(Settings):
     false_alarm_rate: float = Field(
         0.01, ge=0, lt=1, description="share of good parts that may raise a false alarm where recall is read"
     )
-    bootstrap: int = Field(1000, ge=10, description="resamples of test groups and seeds for the intervals")
+    bootstrap: int = Field(
+        1000,
+        ge=10,
+        description="resamples of test groups and seeds for the intervals: fewer than some hundred make them narrow",
+    )
     workers: int = Field(0, ge=0, description="trainings at once; 0: one per processor core. Changes no result")
 
     def with_inspector_options(self, options: Mapping[str, Any]) -> ProofSettings:
