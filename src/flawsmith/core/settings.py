@@ -105,7 +105,10 @@ def given_paths(settings: BaseModel) -> dict[str, Path]:
 
 def to_yaml(settings: BaseModel) -> str:
     """Return the resolved settings as YAML that `resolve` reads back to an equal object."""
-    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    tree = settings.model_dump(mode="json")
+    text: str = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+    folds = any(each in text for each in "\x85\u2028\u2029")  # line breaks to YAML: written as they are, they get lost
+    return str(yaml.safe_dump(tree, sort_keys=False)) if folds else text
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
@@ -105,6 +105,8 @@ def test_yaml_runs_nothing(tmp_path):
 
 
 @settings(max_examples=30)
+@example(steps=1, name="\x85", dropout=0.0)
+@example(steps=1, name="a\u2028b", dropout=0.0)
 @given(steps=st.integers(1, 10**6), name=st.text(max_size=12), dropout=st.floats(0, 1))
 def test_resolved_settings_are_read_back_equal(steps, name, dropout, tmp_path_factory):
     # YAML has no carriage returns of its own inside plain lines, but a dumped text must come back as it was.
