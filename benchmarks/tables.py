@@ -87,11 +87,15 @@ def all_arms() -> list[str]:
         mine = sorted((row for row in studies if row["dataset"] == dataset), key=lambda row: int(row["groups"]))
         arms = list(dict.fromkeys(arm for row in mine for arm in row["arms"]))
         hours = ", ".join(f"{row['trainings']['core_seconds'] / 3600:.1f}" for row in mine)
-        commits = ", ".join(dict.fromkeys(row["commit"] for row in mine))
-        trainings = mine[0]["trainings"]["count"]
+        commits, machines, trainings = (
+            " and ".join(dict.fromkeys(told))
+            for told in zip(
+                *((row["commit"], row["machine"], str(row["trainings"]["count"])) for row in mine), strict=True
+            )
+        )
         lines += [
             f"**{dataset}** ({mine[0]['test']['images']} sealed images of {mine[0]['test']['groups']} groups; "
-            f"{trainings} trainings in {hours} core hours on {mine[0]['machine']}; commit {commits})",
+            f"{trainings} trainings in {hours} core hours on {machines}; commit {commits})",
             "",
             "| arm | " + " | ".join(f"{row['groups']} groups" for row in mine) + " |",
             "|---" * (len(mine) + 1) + "|",
